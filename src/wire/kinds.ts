@@ -1,0 +1,41 @@
+/**
+ * First byte of every message: the version in the high half, the kind in the low one.
+ * A reader that meets another version refuses the message by this byte alone.
+ */
+export const version = 1
+
+export const kinds = {
+  payment: 0x11,
+  tick: 0x12,
+  checkpoint: 0x13,
+  attachment: 0x14,
+  statement: 0x15,
+  closing: 0x16,
+  release: 0x17,
+  close: 0x18,
+  open: 0x19,
+  delivery: 0x1a,
+  end: 0x1b,
+  problem: 0x1c,
+} as const
+
+/** Widths that every part of the protocol shares, in bytes. */
+export const sizes = {
+  hash: 32,
+  key: 32,
+  coin: 32,
+  salt: 16,
+  reference: 16,
+  mac: 16,
+  commitment: 32,
+  receipt: 64,
+  signature: 64,
+} as const
+
+/** Units in a segment, and so coins a verifier ever walks: PROTOCOL 3.2. */
+export const segmentLengthMax = 1024
+
+/** Indices past the contiguous prefix that a vendor accepts: PROTOCOL 3.5. */
+export const windowSize = 1024
+
+export const indexMax = 0xffffffff
