@@ -1,0 +1,50 @@
+/**
+ * Checks the `schnorr` locks of a channel one after the other, from the first: half the work of checking each alone.
+ *
+ * With `a_0 = 0` and `a_i = lk_i − a_{i-1}`, locks 1..i hold exactly if `S_i = a_i·G + (−1)^i·S_0` for each of them: one
+ * double multiplication gives the `R_i` that the lock demands, to compare with the one committed to.
+ */
+
+import { backend } from './backend.ts'
+import { equal } from './bytes.ts'
+import type { Committed } from './locks.ts'
+import * as Schnorr from './Schnorr.ts'
+import { isScalar } from './scalar.ts'
+
+/** Locks 1..`index` hold. Plain data: may be stored. */
+export interface Prefix {
+  readonly index: number
+  /** `a_i`, 32 bytes: `s_i ∓ s_0`. */
+  readonly scalar: Uint8Array
+  /** `S_0`, 33 bytes. */
+  readonly first: Uint8Array
+}
+
+/** Before the first lock, from what the bank's receipt `σ_0` is committed to; `undefined` where key or commitment is no point. */
+export function start({ publicKey, digest, commitment }: Committed): Prefix | undefined {
+  const first = Schnorr.signaturePoint({ publicKey, digest, nonce: commitment })
+  return first && { index: 0, scalar: new Uint8Array(32), first }
+}
+
+/** One lock further, or `undefined` where the lock `lk_{index+1}` does not hold. */
+export function step(prefix: Prefix, next: Committed & { readonly lock: Uint8Array }): Prefix | undefined {
+  const { lock, publicKey, digest, commitment } = next
+  if (!isScalar(lock)) return undefined
+  const index = prefix.index + 1
+  const scalar = backend.addScalars(lock, backend.negateScalar(prefix.scalar))
+  // R_i = a_i·G − e_i·P + (−1)^i·S_0
+  const e = Schnorr.challenge({ publicKey, digest, nonce: commitment })
+  const difference = backend.multiplyAdd(scalar, backend.negateScalar(e), Schnorr.lift(publicKey))
+  const shift = index % 2 === 0 ? prefix.first : negate(prefix.first)
+  // At infinity where a client took ±s_0 for its nonce; but a key that is no point gives none either, and must not pass.
+  if (difference === undefined && !backend.isXCoordinate(publicKey)) return undefined
+  const R = difference === undefined ? shift : backend.addPoints([difference, shift])
+  return R !== undefined && equal(R, Schnorr.lift(commitment)) ? { index, scalar, first: prefix.first } : undefined
+}
+
+/** The opposite point of a compressed one: the same x, the other parity. */
+function negate(point: Uint8Array): Uint8Array {
+  const opposite = new Uint8Array(point)
+  opposite[0]! ^= 1
+  return opposite
+}

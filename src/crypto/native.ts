@@ -1,0 +1,170 @@
+/**
+ * The backend of Node.js: libsecp256k1 through the optional `secp256k1` package, and OpenSSL through `node:crypto`.
+ * Nothing of it is imported statically, so that a browser bundle neither needs nor finds it.
+ */
+
+import type { Backend } from './backend.ts'
+import { concat, isZero } from './bytes.ts'
+import { assertScalar, assertSize, isScalar, reduce } from './scalar.ts'
+
+export const native: Backend | undefined = load()
+
+function load(): Backend | undefined {
+  const process = globalThis.process
+  const crypto = process?.getBuiltinModule?.('node:crypto')
+  const module = process?.getBuiltinModule?.('node:module')
+  if (crypto === undefined || module === undefined) return undefined
+  // In a variable, so that no bundler follows it. Never the package's default entry: it falls back to `elliptic` in silence.
+  const name = 'secp256k1/bindings.js'
+  try {
+    return create(module.createRequire(import.meta.url)(name) as Libsecp256k1, crypto)
+  } catch {
+    // An optional dependency: not installed, or not built for this machine. `backend.name` tells which one runs.
+    return undefined
+  }
+}
+
+function create(libsecp: Libsecp256k1, crypto: NodeCrypto): Backend {
+  return {
+    name: 'native',
+
+    sha256(data) {
+      return plain(crypto.hash('sha256', data, 'buffer'))
+    },
+
+    hmacSha256(key) {
+      const secretKey = crypto.createSecretKey(key)
+      return (data) => plain(crypto.createHmac('sha256', secretKey).update(data).digest())
+    },
+
+    addScalars(x, y) {
+      assertScalar(x)
+      assertScalar(y)
+      if (isZero(x)) return new Uint8Array(y)
+      try {
+        return libsecp.privateKeyTweakAdd(new Uint8Array(x), y)
+      } catch {
+        // Both are in range: what libsecp refuses here is a private key of zero, which is a good sum.
+        return new Uint8Array(32)
+      }
+    },
+
+    multiplyScalars(x, y) {
+      assertScalar(x)
+      assertScalar(y)
+      return isZero(x) || isZero(y) ? new Uint8Array(32) : libsecp.privateKeyTweakMul(new Uint8Array(x), y)
+    },
+
+    negateScalar(x) {
+      assertScalar(x)
+      return libsecp.privateKeyNegate(new Uint8Array(x))
+    },
+
+    multiplyBase(k) {
+      return libsecp.publicKeyCreate(k)
+    },
+
+    multiplyAdd(a, b, point) {
+      assertScalar(a)
+      assertScalar(b)
+      assertSize(point, 33)
+      const [zeroA, zeroB] = [isZero(a), isZero(b)]
+      if (zeroB) return zeroA || !libsecp.publicKeyVerify(point) ? undefined : libsecp.publicKeyCreate(a)
+      const prefix = point[0]!
+      if (prefix !== 2 && prefix !== 3) return undefined
+      const x = point.subarray(1)
+      try {
+        if (!isScalar(x)) return libsecp.publicKeyTweakAdd(libsecp.publicKeyTweakMul(point, b), a)
+        // Recovery returns r⁻¹·(s·R − z·G) for the point R with x-coordinate r: with r = x(P), s = b·r and z = −a·r
+        // that is a·G + b·P, in one double multiplication.
+        const signature = new Uint8Array(64)
+        signature.set(x)
+        signature.set(b, 32)
+        libsecp.privateKeyTweakMul(signature.subarray(32), x)
+        const z = new Uint8Array(a)
+        if (!zeroA) libsecp.privateKeyNegate(libsecp.privateKeyTweakMul(z, x))
+        return libsecp.ecdsaRecover(signature, prefix & 1, z)
+      } catch {
+        // Sizes and ranges were checked: what is left is a result at infinity or an x that no point has.
+        return undefined
+      }
+    },
+
+    addPoints(points) {
+      if (points.length === 0) return undefined
+      for (const point of points) assertSize(point, 33)
+      try {
+        return libsecp.publicKeyCombine(points)
+      } catch {
+        // Sizes were checked: what is left is a sum at infinity or a point that is not on the curve.
+        return undefined
+      }
+    },
+
+    isXCoordinate(x) {
+      return x.length === 32 && libsecp.publicKeyVerify(liftEven(x))
+    },
+
+    sharedX(secret, x) {
+      assertSize(x, 32)
+      const xbuf = new Uint8Array(32)
+      // Of libsecp's multiplications by a secret only this one takes constant time; its "hash" here is x itself.
+      return libsecp.ecdh(liftEven(x), secret, { hashfn: identity, xbuf, ybuf: new Uint8Array(32) }, new Uint8Array(32))
+    },
+
+    ecdsaSign(secret, digest) {
+      // RFC 6979 feeds the nonce with the digest reduced; this libsecp feeds it with the digest as it stands.
+      return libsecp.ecdsaSign(reduce(digest), secret).signature
+    },
+
+    ecdsaVerify(signature, digest, point) {
+      assertSize(signature, 64)
+      assertSize(digest, 32)
+      assertSize(point, 33)
+      try {
+        return libsecp.ecdsaVerify(signature, digest, point)
+      } catch {
+        // Sizes were checked: what is left is r or s out of range or a point that is not on the curve.
+        return false
+      }
+    },
+  }
+}
+
+const evenY = Uint8Array.of(2)
+
+function liftEven(x: Uint8Array): Uint8Array {
+  return concat(evenY, x)
+}
+
+function identity(x: Uint8Array): Uint8Array {
+  return x
+}
+
+/** A `Buffer`'s `slice` shares memory where a `Uint8Array`'s copies: no `Buffer` leaves this file. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
+}
+
+type NodeCrypto = typeof import('node:crypto')
+
+/** What is used of `secp256k1/bindings.js`. The private-key tweaks change their first argument and return it; all throw. */
+interface Libsecp256k1 {
+  privateKeyNegate(key: Uint8Array): Uint8Array
+  privateKeyTweakAdd(key: Uint8Array, tweak: Uint8Array): Uint8Array
+  privateKeyTweakMul(key: Uint8Array, tweak: Uint8Array): Uint8Array
+  publicKeyVerify(point: Uint8Array): boolean
+  publicKeyCreate(key: Uint8Array): Uint8Array
+  publicKeyCombine(points: readonly Uint8Array[]): Uint8Array
+  publicKeyTweakAdd(point: Uint8Array, tweak: Uint8Array): Uint8Array
+  publicKeyTweakMul(point: Uint8Array, tweak: Uint8Array): Uint8Array
+  ecdsaSign(digest: Uint8Array, key: Uint8Array): { readonly signature: Uint8Array }
+  ecdsaVerify(signature: Uint8Array, digest: Uint8Array, point: Uint8Array): boolean
+  ecdsaRecover(signature: Uint8Array, recovery: number, digest: Uint8Array): Uint8Array
+  ecdh(
+    point: Uint8Array,
+    key: Uint8Array,
+    options: { hashfn: (x: Uint8Array) => Uint8Array; xbuf: Uint8Array; ybuf: Uint8Array },
+    output: Uint8Array,
+  ): Uint8Array
+}
