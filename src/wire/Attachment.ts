@@ -1,7 +1,7 @@
 import * as Schnorr from '../crypto/Schnorr.ts'
-import { bytes, constant, layout } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { bytes, constant, layout } from './layout.ts'
 import type { Parsed } from './parsed.ts'
 import * as Terms from './Terms.ts'
 import { grantDigest } from './Transaction.ts'
@@ -26,7 +26,7 @@ const attachment: Layout<Attachment & { readonly kind: number }> = layout('attac
 export const size: number = attachment.size
 
 export function encode(value: Attachment): Uint8Array<ArrayBuffer> {
-  return attachment.encode({ kind: kinds.attachment, ...value })
+  return attachment.encode({ ...value, kind: kinds.attachment })
 }
 
 export function parse(input: Uint8Array): Parsed<Attachment & { readonly agreed: Terms.Terms }> {

@@ -1,11 +1,11 @@
-import { concat } from '../crypto/bytes.ts'
+import { concat, equal } from '../crypto/bytes.ts'
 import { taggedHash } from '../crypto/hash.ts'
 import * as Schnorr from '../crypto/Schnorr.ts'
 import type { Amount } from './amount.ts'
-import { amountField, bytes, constant, layout, u16, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, segmentLengthMax, sizes } from './kinds.ts'
-import { type Parsed, malformed } from './parsed.ts'
+import type { Layout } from './layout.ts'
+import { amountField, bytes, constant, layout, u16, u32 } from './layout.ts'
+import { malformed, type Parsed } from './parsed.ts'
 
 /**
  * The channel key's clear signature over the amount so far and the next segment: PROTOCOL 3.2.
@@ -59,7 +59,7 @@ const hashCheckpoint = taggedHash('lockstep/checkpoint')
 export const size: number = signed.size
 
 export function encode(checkpoint: SignedCheckpoint): Uint8Array<ArrayBuffer> {
-  return signed.encode({ kind: kinds.checkpoint, ...checkpoint })
+  return signed.encode({ ...checkpoint, kind: kinds.checkpoint })
 }
 
 export function parse(input: Uint8Array): Parsed<SignedCheckpoint> {
@@ -85,10 +85,14 @@ export function sign(key: Schnorr.KeyPair, channelId: Uint8Array, checkpoint: Ch
   }
 }
 
+/** Whether the channel key signed it for this channel, whose reference it bears. */
 export function verify(channelKey: Uint8Array, channelId: Uint8Array, checkpoint: SignedCheckpoint): boolean {
-  return Schnorr.verify({
-    publicKey: channelKey,
-    digest: digest(channelId, checkpoint),
-    signature: checkpoint.signature,
-  })
+  return (
+    equal(checkpoint.reference, channelId.subarray(0, sizes.reference)) &&
+    Schnorr.verify({
+      publicKey: channelKey,
+      digest: digest(channelId, checkpoint),
+      signature: checkpoint.signature,
+    })
+  )
 }

@@ -1,12 +1,12 @@
-import { concat } from '../crypto/bytes.ts'
+import { concat, isZero } from '../crypto/bytes.ts'
 import { taggedHash } from '../crypto/hash.ts'
 import * as Schnorr from '../crypto/Schnorr.ts'
 import type { Amount } from './amount.ts'
 import * as Checkpoint from './Checkpoint.ts'
-import { amountField, bytes, constant, layout, u16, u32, u8 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, segmentLengthMax, sizes } from './kinds.ts'
-import { type Parsed, malformed, parsed } from './parsed.ts'
+import type { Layout } from './layout.ts'
+import { amountField, bytes, constant, copy, layout, u8, u16, u32 } from './layout.ts'
+import { malformed, type Parsed, parsed } from './parsed.ts'
 import * as Transcript from './Transcript.ts'
 
 /** What proves a vendor's claim: PROTOCOL 3.7. */
@@ -76,27 +76,31 @@ export function encode(value: SignedClose): Uint8Array<ArrayBuffer> {
 }
 
 export function parse(input: Uint8Array): Parsed<SignedClose> {
+  if (input.length < head.size) return malformed(`close has ${head.size} bytes or more; got ${input.length}`)
   const start = head.parse(input.subarray(0, head.size))
   if (!start.ok) return start
-  const { coreSize, evidence: code } = start.value
+  const { coreSize, evidence: code, index, previousTranscript } = start.value
   const evidenceSize = evidenceSizes[code]
   if (evidenceSize === undefined) return malformed('close: no such kind of evidence')
-  if (!coreSizes.includes(coreSize)) return malformed('close: a core has 188 or 220 bytes, or none where n is 0')
+  if (!coreSizes.includes(coreSize) || (coreSize === 0) !== (index === 0)) {
+    return malformed('close: a core has 188 or 220 bytes, or none where n is 0')
+  }
+  if (index === 0 && !isZero(previousTranscript)) return malformed('close: t_{n-1} is zero where n is 0')
   const size = head.size + coreSize + evidenceSize + sizes.signature
   if (input.length !== size) return malformed(`close has ${size} bytes; got ${input.length}`)
   const afterCore = head.size + coreSize
-  const evidence = parseEvidence(code, input.slice(afterCore, afterCore + evidenceSize))
+  const evidence = parseEvidence(code, input.subarray(afterCore, afterCore + evidenceSize))
   if (!evidence.ok) return evidence
-  const { channelId, amount, index, previousTranscript, transcript } = start.value
+  const { channelId, amount, transcript } = start.value
   return parsed({
     channelId,
     amount,
     index,
     previousTranscript,
     transcript,
-    core: input.slice(head.size, afterCore),
+    core: copy(input, head.size, afterCore),
     evidence: evidence.value,
-    signature: input.slice(size - sizes.signature),
+    signature: copy(input, size - sizes.signature, size),
   })
 }
 
@@ -141,5 +145,9 @@ function parseEvidence(code: number, input: Uint8Array): Parsed<Evidence> {
   const coin = coins.parse(input.subarray(0, coins.size))
   if (!coin.ok) return coin
   if (coin.value.step > segmentLengthMax) return malformed('close: a segment has at most 1,024 coins')
-  return parsed({ kind: 'coins', ...coin.value, ...(code === 2 ? { checkpoint: input.slice(coins.size) } : {}) })
+  return parsed({
+    kind: 'coins',
+    ...coin.value,
+    ...(code === 2 ? { checkpoint: copy(input, coins.size, input.length) } : {}),
+  })
 }

@@ -2,9 +2,9 @@ import { taggedHash } from '../crypto/hash.ts'
 import * as Schnorr from '../crypto/Schnorr.ts'
 import type { Amount } from './amount.ts'
 import * as Checkpoint from './Checkpoint.ts'
-import { amountField, bytes, constant, layout, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { amountField, bytes, constant, layout, u32 } from './layout.ts'
 import type { Parsed } from './parsed.ts'
 
 /** The vendor's signed last statement: nothing is accepted after it. 141 bytes. PROTOCOL 3.7. */
@@ -49,7 +49,7 @@ export const size: number = closing.size
 export const releaseSize: number = release.size
 
 export function encode(value: Closing): Uint8Array<ArrayBuffer> {
-  return closing.encode({ kind: kinds.closing, ...value })
+  return closing.encode({ ...value, kind: kinds.closing })
 }
 
 export function parse(input: Uint8Array): Parsed<Closing> {
@@ -71,7 +71,7 @@ export function verify(vendor: Uint8Array, value: Closing): boolean {
 }
 
 export function encodeRelease(value: Release): Uint8Array<ArrayBuffer> {
-  return release.encode({ kind: kinds.release, ...value })
+  return release.encode({ ...value, kind: kinds.release })
 }
 
 export function parseRelease(input: Uint8Array): Parsed<Release> {

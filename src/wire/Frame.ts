@@ -1,9 +1,9 @@
 import { concat } from '../crypto/bytes.ts'
 import type { UnixSeconds } from './amount.ts'
-import { bytes, constant, layout, timeField, u16, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, segmentLengthMax, sizes } from './kinds.ts'
-import { type Parsed, malformed } from './parsed.ts'
+import type { Layout } from './layout.ts'
+import { bytes, constant, layout, timeField, u16, u32 } from './layout.ts'
+import { malformed, type Parsed } from './parsed.ts'
 
 /** One purchase as it travels: 179 bytes with `schnorr`, 211 with `ecdsa-xor`. PROTOCOL 3.4. */
 export interface Payment {
@@ -54,25 +54,29 @@ export function paymentSize(lockSize: number): number {
 }
 
 export function encodePayment(payment: Payment, mac: Mac): Uint8Array<ArrayBuffer> {
-  return seal(paymentLayout(payment.lock.length).encode({ kind: kinds.payment, ...payment }), mac)
+  return seal(paymentLayout(payment.lock.length).encode({ ...payment, kind: kinds.payment }), mac)
 }
 
 /** Everything but the MAC, which only the channel's vendor can check: {@link isSealed}. */
 export function parsePayment(input: Uint8Array): Parsed<Payment> {
-  const lockSize = input.length === paymentSize(64) ? 64 : 32
-  const result = paymentLayout(lockSize).parse(input.subarray(0, Math.max(0, input.length - sizes.mac)))
+  const lockSize = [32, 64].find((size) => input.length === paymentSize(size))
+  if (lockSize === undefined) {
+    return malformed(`payment has ${paymentSize(32)} or ${paymentSize(64)} bytes; got ${input.length}`)
+  }
+  const result = paymentLayout(lockSize).parse(input.subarray(0, input.length - sizes.mac))
   if (!result.ok) return result
   if (result.value.index < 1) return malformed('payment: indices start at 1')
   return result.value.step > segmentLengthMax ? malformed('payment: a segment has at most 1,024 coins') : result
 }
 
 export function encodeTick(value: Tick, mac: Mac): Uint8Array<ArrayBuffer> {
-  return seal(tick.encode({ kind: kinds.tick, ...value }), mac)
+  return seal(tick.encode({ ...value, kind: kinds.tick }), mac)
 }
 
 /** See {@link parsePayment}. */
 export function parseTick(input: Uint8Array): Parsed<Tick> {
-  const result = tick.parse(input.subarray(0, Math.max(0, input.length - sizes.mac)))
+  if (input.length !== tickSize) return malformed(`tick has ${tickSize} bytes; got ${input.length}`)
+  const result = tick.parse(input.subarray(0, tick.size))
   if (!result.ok) return result
   const { step } = result.value
   return step < 1 || step > segmentLengthMax ? malformed('tick: a coin is number 1 to 1,024 of its segment') : result

@@ -1,9 +1,9 @@
 import { taggedHash } from '../crypto/hash.ts'
 import * as Schnorr from '../crypto/Schnorr.ts'
 import type { UnixSeconds } from './amount.ts'
-import { bytes, constant, layout, timeField } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { bytes, constant, layout, timeField } from './layout.ts'
 import type { Parsed } from './parsed.ts'
 import * as Terms from './Terms.ts'
 
@@ -57,7 +57,7 @@ export const size: number = open.size
 export const openedSize: number = opened.size
 
 export function encode(value: Open): Uint8Array<ArrayBuffer> {
-  return open.encode({ kind: kinds.open, ...value })
+  return open.encode({ ...value, kind: kinds.open })
 }
 
 export function parse(input: Uint8Array): Parsed<Open & { readonly agreed: Terms.Terms }> {

@@ -1,8 +1,8 @@
 import { taggedHash } from '../crypto/hash.ts'
 import type { Amount } from './amount.ts'
-import { amountField, bytes, choice, layout } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { amountField, bytes, choice, layout } from './layout.ts'
 import type { Parsed } from './parsed.ts'
 import { openingLayout, transactionLayout } from './Transaction.ts'
 

@@ -1,10 +1,10 @@
 import type { Amount } from './amount.ts'
 import { type Mac, seal } from './Frame.ts'
-import { amountField, constant, layout, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { kinds, sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { amountField, constant, layout, u32 } from './layout.ts'
 import { isSealed } from './mac.ts'
-import { type Parsed, malformed } from './parsed.ts'
+import { malformed, type Parsed } from './parsed.ts'
 
 /** What the vendor answers each payment with: 61 bytes with its MAC. */
 export interface Statement {
@@ -38,7 +38,7 @@ const statement: Layout<Statement & { readonly kind: number }> = layout('stateme
 export const size: number = statement.size + sizes.mac
 
 export function encode(value: Statement, mac: Mac): Uint8Array<ArrayBuffer> {
-  return seal(statement.encode({ kind: kinds.statement, ...value }), mac)
+  return seal(statement.encode({ ...value, kind: kinds.statement }), mac)
 }
 
 /** Refuses a statement whose MAC is not the vendor's, before anything in it is believed. */

@@ -1,10 +1,11 @@
+import { backend } from '../crypto/backend.ts'
 import { taggedHash } from '../crypto/hash.ts'
 import type { LockSchemeName } from '../crypto/locks.ts'
-import { type Amount, type UnixSeconds, parseAsset } from './amount.ts'
-import { amountField, ascii, bytes, choice, constant, layout, timeField, u16, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
+import { type Amount, amountMax, parseAsset, type UnixSeconds } from './amount.ts'
 import { segmentLengthMax, sizes, version } from './kinds.ts'
-import { type Parsed, malformed } from './parsed.ts'
+import type { Layout } from './layout.ts'
+import { amountField, ascii, bytes, choice, constant, layout, timeField, u16, u32 } from './layout.ts'
+import { malformed, type Parsed } from './parsed.ts'
 
 /** What client, vendor and bank agree on before a channel opens: PROTOCOL 3.1. Never changes afterwards. */
 export interface Terms {
@@ -60,6 +61,8 @@ const terms: Layout<Terms> = layout('terms', {
   vendorIdentity: bytes(sizes.hash),
 })
 
+const keyNames = ['bank', 'channelKey', 'vendor', 'vendorFrameKey'] as const
+
 const hashTerms = taggedHash('lockstep/terms')
 
 /** 344 bytes. */
@@ -92,6 +95,9 @@ function firstFault(value: Terms): string | undefined {
   if (value.unitPrice < 1n) return 'unitPrice is at least 1'
   if (BigInt(value.segmentLength) * value.unitPrice > value.funds) return 'segment 0 is worth more than the funds'
   if (value.expiresAt <= value.openedAt) return 'expiresAt is after openedAt'
+  // The deadline is computed and stored as one of these times.
+  if (value.expiresAt + BigInt(value.graceSeconds) > amountMax) return 'expiresAt + graceSeconds is below 2^63'
+  for (const name of keyNames) if (!backend.isXCoordinate(value[name])) return `${name} is no public key`
   const asset = parseAsset(value.asset)
   return asset.ok ? undefined : asset.detail
 }

@@ -1,8 +1,8 @@
 import { taggedHash } from '../crypto/hash.ts'
 import type { Amount, UnixSeconds } from './amount.ts'
-import { amountField, bytes, layout, timeField, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { amountField, bytes, layout, timeField, u32 } from './layout.ts'
 import type { Terms } from './Terms.ts'
 
 /** `Tx_0`: the opening that `σ_0` signs. 112 bytes. */

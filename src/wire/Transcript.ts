@@ -1,7 +1,7 @@
 import { taggedHash } from '../crypto/hash.ts'
-import { bytes, layout, u32 } from './layout.ts'
-import type { Layout } from './layout.ts'
 import { sizes } from './kinds.ts'
+import type { Layout } from './layout.ts'
+import { bytes, layout, u32 } from './layout.ts'
 import { transactionLayout } from './Transaction.ts'
 
 /** What a payment adds to the transcript: `core_i` of PROTOCOL 1. */

@@ -1,4 +1,4 @@
-import { type Parsed, malformed, parsed } from './parsed.ts'
+import { malformed, type Parsed, parsed } from './parsed.ts'
 
 declare const brand: unique symbol
 
@@ -24,7 +24,7 @@ export function unixSeconds(value: bigint): UnixSeconds {
 
 /** Base units in their canonical decimal form: no sign, no leading zero, no separator. */
 export function parseAmount(text: string): Parsed<Amount> {
-  if (!/^(?:0|[1-9][0-9]{0,18})$/.test(text)) return malformed('an amount is a decimal integer of base units')
+  if (!/^(?:0|[1-9][0-9]{0,39})$/.test(text)) return malformed('an amount is a decimal integer of base units')
   const value = BigInt(text)
   return value > amountMax ? malformed('an amount is below 2^63') : parsed(value as Amount)
 }
@@ -61,6 +61,7 @@ export function parseDecimal(text: string, asset: Asset): Parsed<Amount> {
 
 /** Base units as a decimal string in the asset, without trailing zeros: `20n` of USD/6 is `0.00002`. */
 export function formatDecimal(value: bigint, asset: Asset): string {
+  if (value < 0n) return `-${formatDecimal(-value, asset)}`
   const digits = value.toString().padStart(asset.decimals + 1, '0')
   const whole = digits.slice(0, digits.length - asset.decimals)
   const fraction = digits.slice(digits.length - asset.decimals).replace(/0+$/, '')

@@ -1,7 +1,7 @@
-import { type Parsed, malformed, parsed } from './parsed.ts'
+import { malformed, type Parsed, parsed } from './parsed.ts'
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
-const values = new Map([...alphabet].map((character, value) => [character.charCodeAt(0), value]))
+const values = new Map(Array.from(alphabet, (character, value) => [character.charCodeAt(0), value]))
 
 /** RFC 4648 section 5 without padding, as header values carry it. */
 export function toBase64url(bytes: Uint8Array): string {

@@ -1,5 +1,5 @@
-export * from './amount.ts'
 export * as Attachment from './Attachment.ts'
+export * from './amount.ts'
 export * from './base64url.ts'
 export * as Checkpoint from './Checkpoint.ts'
 export * as Close from './Close.ts'

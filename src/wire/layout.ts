@@ -1,6 +1,6 @@
-import { amountMax } from './amount.ts'
 import type { Amount, UnixSeconds } from './amount.ts'
-import { type Parsed, malformed, parsed } from './parsed.ts'
+import { amountMax } from './amount.ts'
+import { malformed, type Parsed, parsed } from './parsed.ts'
 
 /** One fixed-width field. `read` throws {@link FormatError} on a value the field does not allow. */
 export interface Field<T> {
@@ -80,7 +80,10 @@ export const timeField: Field<UnixSeconds> = u63<UnixSeconds>()
 export function constant(expected: number): Field<number> {
   return {
     size: 1,
-    write: (_target, view, offset) => view.setUint8(offset, expected),
+    write: (_target, view, offset, value) => {
+      if (value !== expected) throw new RangeError(`expected ${expected}, got ${value}`)
+      view.setUint8(offset, value)
+    },
     read: (_source, view, offset) => {
       const found = view.getUint8(offset)
       if (found !== expected) throw new FormatError(`expected 0x${expected.toString(16)}, got 0x${found.toString(16)}`)
@@ -93,7 +96,7 @@ export function constant(expected: number): Field<number> {
 export function choice<const W extends string>(words: readonly W[]): Field<W> {
   return {
     size: 1,
-    write: (_target, view, offset, value) => view.setUint8(offset, words.indexOf(value)),
+    write: (_target, view, offset, value) => view.setUint8(offset, whole(words.indexOf(value), 0xff)),
     read: (_source, view, offset) => {
       const word = words[view.getUint8(offset)]
       if (word === undefined) throw new FormatError(`no such code: ${view.getUint8(offset)}`)
@@ -109,7 +112,7 @@ export function bytes(size: number): Field<Uint8Array> {
       if (value.length !== size) throw new RangeError(`expected ${size} bytes, got ${value.length}`)
       target.set(value, offset)
     },
-    read: (source, _view, offset) => source.slice(offset, offset + size),
+    read: (source, _view, offset) => copy(source, offset, offset + size),
   }
 }
 
@@ -132,6 +135,11 @@ export function ascii(size: number): Field<string> {
       return text
     },
   }
+}
+
+/** Bytes of their own: `slice` of a Node.js `Buffer` would go on sharing a socket's memory. */
+export function copy(source: Uint8Array, start: number, end: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(source.subarray(start, end))
 }
 
 /** A field did not hold what its record allows. Caught by {@link Layout.parse}; never leaves this folder. */

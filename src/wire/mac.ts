@@ -1,8 +1,8 @@
-import { equal, utf8 } from '../crypto/bytes.ts'
 import { backend } from '../crypto/backend.ts'
+import { equal, utf8 } from '../crypto/bytes.ts'
 import { createMac, hkdf } from '../crypto/mac.ts'
-import { sizes } from './kinds.ts'
 import type { Mac } from './Frame.ts'
+import { sizes } from './kinds.ts'
 
 /** The two MACs of a channel, one a direction: PROTOCOL 3.1 and 3.4. */
 export interface ChannelMacs {
