@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { type LockedPackages, missingPlatforms } from '../scripts/lock.ts'
 import { isMadeWell, isNamedWell, isShort } from './tidy/form.ts'
 import { importsGoOneWay, importsHaveNoCycle, nounsAreNamespaces } from './tidy/layers.ts'
 import { linksLead, type Tree } from './tidy/links.ts'
@@ -54,6 +55,37 @@ describe('the tree', () => {
     const tree: Tree = { has: (path) => existsSync(join(root, path)), read }
     const documents = documentPaths.map((path) => ({ path, text: read(path) }))
     expect(across(documents, (document) => linksLead(document, tree))).toEqual([])
+  })
+})
+
+describe('the lock file', () => {
+  test('names the package of every platform, or npm ci refuses it', () => {
+    const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as { packages: LockedPackages }
+    expect(Object.keys(missingPlatforms(lock.packages))).toEqual([])
+  })
+
+  test('is completed from what a package says of its platforms', () => {
+    const packages = {
+      'node_modules/a': {
+        dev: true,
+        optionalDependencies: { 'a-linux-x64-gnu': '1.0.0', '@a/b-darwin-arm64': '1.0.0' },
+      },
+      'node_modules/@a/b-darwin-arm64': { version: '1.0.0' },
+    }
+    expect(missingPlatforms(packages)).toEqual({
+      'node_modules/a-linux-x64-gnu': {
+        version: '1.0.0',
+        cpu: ['x64'],
+        dev: true,
+        libc: ['glibc'],
+        optional: true,
+        os: ['linux'],
+      },
+    })
+  })
+
+  test('names no host', () => {
+    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"')
   })
 })
 
