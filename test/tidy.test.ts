@@ -146,7 +146,13 @@ describe('a check finds', () => {
   test('nothing in a name that only looks like a clock', () => {
     const text = `export const a = (env: { Date: 1, fetch: 2 }): unknown => [env.Date, { performance: 1 }, 'Date', Math.abs] // Date`
     expect(pureFoldersOnlyCompute(parseSource('src/wire/a.ts', text))).toEqual([])
-    expect(pureFoldersOnlyCompute(parseSource('src/crypto/native.ts', 'export const a = process.version'))).toEqual([])
+  })
+
+  test('what a backend may not do either, and nothing in what it alone may', () => {
+    const may = `const crypto = process.getBuiltinModule('node:crypto')\nexport type A = typeof import('node:crypto')`
+    expect(pureFoldersOnlyCompute(parseSource('src/crypto/native.ts', may))).toEqual([])
+    expectOne(pureFoldersOnlyCompute, 'src/crypto/native.ts', 'export const a = process.b().randomBytes(32)')
+    expectOne(pureFoldersOnlyCompute, 'src/crypto/native.ts', `import { hash } from 'node:crypto'`)
   })
 
   test.each([

@@ -38,8 +38,9 @@ const refused = new Map([
   ...outside.map((name) => [name, 'the outside world'] as const),
 ])
 
-/** Where Node.js is asked for its own arithmetic: nowhere else is the process looked at. */
-const mayAskProcess = new Set(['src/crypto/native.ts', 'src/crypto/backend.ts'])
+/** Where Node.js is asked for its own arithmetic: nowhere else may pure code know on what it runs. */
+const backends = new Set(['src/crypto/native.ts', 'src/crypto/backend.ts'])
+const knownToBackends = new Set(['process', 'crypto'])
 
 export function isPure(path: string): boolean {
   return pureLayers.has(layerOf(path) ?? '')
@@ -50,6 +51,7 @@ export function pureFoldersOnlyCompute(source: Source): readonly Problem[] {
   if (!isPure(source.path)) return []
   const problems: Problem[] = source.imports
     .filter(({ specifier, target }) => target === undefined && !purePackages.test(specifier ?? ''))
+    .filter(({ typeOnly }) => !(typeOnly && backends.has(source.path)))
     .map(({ specifier, line }) => ({
       path: source.path,
       line,
@@ -60,7 +62,7 @@ export function pureFoldersOnlyCompute(source: Source): readonly Problem[] {
     if (node.type !== 'Identifier' || typeof name !== 'string') return
     const what = whatIsRefused(name, node, parent)
     if (what === undefined) return
-    if (name === 'process' && mayAskProcess.has(source.path)) return
+    if (knownToBackends.has(name) && backends.has(source.path)) return
     problems.push({
       path: source.path,
       line: lineAt(source.text, node.start),
