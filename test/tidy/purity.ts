@@ -42,7 +42,7 @@ const refused = new Map([
 const backends = new Set(['src/crypto/native.ts', 'src/crypto/backend.ts'])
 const knownToBackends = new Set(['process', 'crypto'])
 
-export function isPure(path: string): boolean {
+function isPure(path: string): boolean {
   return pureLayers.has(layerOf(path) ?? '')
 }
 

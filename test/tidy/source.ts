@@ -21,7 +21,7 @@ export interface Node {
   readonly [field: string]: unknown
 }
 
-export interface Comment {
+interface Comment {
   readonly value: string
   readonly start: number
   readonly end: number
