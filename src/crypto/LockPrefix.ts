@@ -1,5 +1,6 @@
 /**
- * Checks the `schnorr` locks of a channel one after the other, from the first: half the work of checking each alone.
+ * Checks the `schnorr` locks of a channel one after the other, from the first, in constant space: what the state holds
+ * of all receipts so far is one scalar.
  *
  * With `a_0 = 0` and `a_i = lk_i − a_{i-1}`, locks 1..i hold exactly if `S_i = a_i·G + (−1)^i·S_0` for each of them: one
  * double multiplication gives the `R_i` that the lock demands, to compare with the one committed to.
@@ -34,17 +35,7 @@ export function step(prefix: Prefix, next: Committed & { readonly lock: Uint8Arr
   const scalar = backend.addScalars(lock, backend.negateScalar(prefix.scalar))
   // R_i = a_i·G − e_i·P + (−1)^i·S_0
   const e = Schnorr.challenge({ publicKey, digest, nonce: commitment })
-  const difference = backend.multiplyAdd(scalar, backend.negateScalar(e), Schnorr.lift(publicKey))
-  const shift = index % 2 === 0 ? prefix.first : negate(prefix.first)
-  // At infinity where a client took ±s_0 for its nonce; but a key that is no point gives none either, and must not pass.
-  if (difference === undefined && !backend.isXCoordinate(publicKey)) return undefined
-  const R = difference === undefined ? shift : backend.addPoints([difference, shift])
+  const shift = index % 2 === 0 ? prefix.first : Schnorr.negate(prefix.first)
+  const R = backend.multiplyAdd(scalar, backend.negateScalar(e), Schnorr.lift(publicKey), shift)
   return R !== undefined && equal(R, Schnorr.lift(commitment)) ? { index, scalar, first: prefix.first } : undefined
-}
-
-/** The opposite point of a compressed one: the same x, the other parity. */
-function negate(point: Uint8Array): Uint8Array {
-  const opposite = new Uint8Array(point)
-  opposite[0]! ^= 1
-  return opposite
 }

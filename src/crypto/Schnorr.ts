@@ -75,14 +75,21 @@ export function signaturePoint(args: {
   readonly digest: Uint8Array
   readonly nonce: Uint8Array
 }): Uint8Array | undefined {
-  const product = backend.multiplyAdd(new Uint8Array(32), challenge(args), lift(args.publicKey))
-  return product && backend.addPoints([lift(args.nonce), product])
+  return backend.multiplyAdd(new Uint8Array(32), challenge(args), lift(args.publicKey), lift(args.nonce))
 }
 
 /** The point with this x-coordinate and even y, compressed. Does not ask whether there is one. */
 export function lift(x: Uint8Array): Uint8Array {
   assertSize(x, 32)
   return concat(evenPrefix, x)
+}
+
+/** The opposite of a compressed point: the same x, the other y. */
+export function negate(point: Uint8Array): Uint8Array {
+  assertSize(point, 33)
+  const opposite = new Uint8Array(point)
+  opposite[0]! ^= 1
+  return opposite
 }
 
 const evenPrefix = Uint8Array.of(2)

@@ -25,15 +25,13 @@ export interface Backend {
   negateScalar(x: Uint8Array): Uint8Array
   /** `k·G`; throws on zero. Constant time on `native`. */
   multiplyBase(k: Uint8Array): Uint8Array
-  /** `a·G + b·P`, or `undefined` at infinity and where `P` is not on the curve. Variable time: public values only. */
-  multiplyAdd(a: Uint8Array, b: Uint8Array, point: Uint8Array): Uint8Array | undefined
+  /** `a·G + b·P + Q`, or `undefined` at infinity and where `P` or `Q` is not on the curve. Variable time: public values only. */
+  multiplyAdd(a: Uint8Array, b: Uint8Array, P: Uint8Array, Q?: Uint8Array): Uint8Array | undefined
   /**
    * `Σ scalar·point`, or `undefined` at infinity and where a point is not on the curve. Variable time: public values only.
    * Only where it beats one {@link Backend.multiplyAdd} a term, which on `native` it does not.
    */
   readonly multiplySum?: (terms: readonly Term[]) => Uint8Array | undefined
-  /** Sum of points, or `undefined` at infinity and where one is not on the curve. */
-  addPoints(points: readonly Uint8Array[]): Uint8Array | undefined
   /** Whether these are the 32 bytes of the x-coordinate of a point. */
   isXCoordinate(x: Uint8Array): boolean
   /**

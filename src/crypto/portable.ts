@@ -38,10 +38,12 @@ export const portable: Backend = {
     return Point.BASE.multiply(Fn.fromBytes(k)).toBytes()
   },
 
-  multiplyAdd(a, b, point) {
+  multiplyAdd(a, b, P, Q) {
     const [x, y] = [Fn.fromBytes(a), Fn.fromBytes(b)]
-    const P = parsePoint(point)
-    return P && encode(Point.BASE.mulAddUnsafe(x, P, y))
+    const point = parsePoint(P)
+    const addend = Q === undefined ? Point.ZERO : parsePoint(Q)
+    if (point === undefined || addend === undefined) return undefined
+    return encode(Point.BASE.mulAddUnsafe(x, point, y).add(addend))
   },
 
   multiplySum(terms) {
@@ -54,16 +56,6 @@ export const portable: Backend = {
       points.push(P)
     }
     return encode(mulAddUnsafe(Point, points, scalars))
-  },
-
-  addPoints(points) {
-    let sum = Point.ZERO
-    for (const point of points) {
-      const P = parsePoint(point)
-      if (P === undefined) return undefined
-      sum = sum.add(P)
-    }
-    return encode(sum)
   },
 
   isXCoordinate(x) {

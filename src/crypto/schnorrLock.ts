@@ -55,31 +55,18 @@ export const schnorrLock: LockScheme = {
 }
 
 /**
- * `lk·G − e_i·P_i = R_{i-1} + R_i + e_{i-1}·P_{i-1}`, with both `e` on the left where the key is the same (all locks but
- * the first). The commitments stand for points with even y, so an `R` of odd y fails although its x is right.
+ * `R_i = lk·G − e_i·P_i − S_{i-1}`, compared as a point: an `R` of odd y fails although its x is right. Where both ends
+ * are under one key, which is all locks but the first, `S_{i-1}` needs no multiplication of its own.
  */
 function checkOne({ lock, previous, current }: LockLink): boolean {
   if (!isScalar(lock)) return false
-  const e = challengeOf(current)
-  const ePrevious = challengeOf(previous)
   const P = Schnorr.lift(current.publicKey)
-  const nonces = [Schnorr.lift(previous.commitment), Schnorr.lift(current.commitment)]
-  if (equal(previous.publicKey, current.publicKey)) {
-    const left = backend.multiplyAdd(lock, backend.negateScalar(backend.addScalars(e, ePrevious)), P)
-    // Never at infinity: two points with even y are not opposite.
-    const right = backend.addPoints(nonces)
-    return left !== undefined && right !== undefined && equal(left, right)
-  }
-  const shift = backend.multiplyAdd(zero, ePrevious, Schnorr.lift(previous.publicKey))
-  if (shift === undefined) return false
-  const left = backend.multiplyAdd(lock, backend.negateScalar(e), P)
-  const right = backend.addPoints([...nonces, shift])
-  if (left !== undefined && right !== undefined) return equal(left, right)
-  // A client that takes −s_0 for its first nonce puts both sides at infinity, which is equality, if all points exist.
-  return (
-    left === right &&
-    [current.publicKey, previous.commitment, current.commitment].every((x) => backend.isXCoordinate(x))
-  )
+  const sameKey = equal(previous.publicKey, current.publicKey)
+  const e = sameKey ? backend.addScalars(challengeOf(previous), challengeOf(current)) : challengeOf(current)
+  const rest = sameKey ? Schnorr.lift(previous.commitment) : signaturePointOf(previous)
+  if (rest === undefined) return false
+  const R = backend.multiplyAdd(lock, backend.negateScalar(e), P, Schnorr.negate(rest))
+  return R !== undefined && equal(R, Schnorr.lift(current.commitment))
 }
 
 /**
@@ -123,6 +110,10 @@ const zero = new Uint8Array(32)
 
 function challengeOf({ publicKey, digest, commitment }: Committed): Uint8Array {
   return Schnorr.challenge({ publicKey, digest, nonce: commitment })
+}
+
+function signaturePointOf({ publicKey, digest, commitment }: Committed): Uint8Array | undefined {
+  return Schnorr.signaturePoint({ publicKey, digest, nonce: commitment })
 }
 
 function scalarOf(receipt: Uint8Array): Uint8Array {
