@@ -22,6 +22,12 @@ export function unixSeconds(value: bigint): UnixSeconds {
   return value as UnixSeconds
 }
 
+/** A quotient of amounts as a plain count. Throws from 2^32 on: a segment or an index never gets there. */
+export function count(value: bigint): number {
+  if (value < 0n || value > 0xffffffffn) throw new RangeError(`count out of range: ${value}`)
+  return Number.parseInt(value.toString(), 10)
+}
+
 /** Base units in their canonical decimal form: no sign, no leading zero, no separator. */
 export function parseAmount(text: string): Parsed<Amount> {
   if (!/^(?:0|[1-9][0-9]{0,39})$/.test(text)) return malformed('an amount is a decimal integer of base units')

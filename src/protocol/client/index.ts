@@ -1,0 +1,12 @@
+export {
+  acknowledge,
+  type ChannelSecrets,
+  type ClientChannel,
+  create,
+  createSegment,
+  credit,
+  type Spending,
+} from './Channel.ts'
+export { checkpoint, type Paid, pay, tick } from './pay.ts'
+export { commitIdentity, type Entropy, type Proposal, propose } from './propose.ts'
+export { release } from './release.ts'

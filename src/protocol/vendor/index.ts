@@ -1,0 +1,14 @@
+export { type Acceptance, assessAttachment } from './attach.ts'
+export {
+  type Accepted,
+  type VendorChannel,
+  type Window,
+  create,
+  credit,
+  statement,
+  strikesMax,
+} from './Channel.ts'
+export { acceptRelease, chainOf, createClose, createClosing, lastOf, type ReleaseVerdict } from './closing.ts'
+export { charge, extend, type Reservation, reserve, settle } from './credit.ts'
+export { firstSegment, proven, type Segment, segmentOf } from './segments.ts'
+export { acceptCheckpoint, acceptPayment, acceptTick, type PaymentVerdict, type Received } from './verdict.ts'

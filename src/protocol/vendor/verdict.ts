@@ -1,0 +1,268 @@
+import { equal, isZero } from '../../crypto/bytes.ts'
+import type { UnixSeconds } from '../../wire/amount.ts'
+import { amount } from '../../wire/amount.ts'
+import * as Checkpoint from '../../wire/Checkpoint.ts'
+import type { Payment, Tick } from '../../wire/Frame.ts'
+import { indexMax, windowSize } from '../../wire/kinds.ts'
+import { isSealed } from '../../wire/mac.ts'
+import * as Transaction from '../../wire/Transaction.ts'
+import * as Transcript from '../../wire/Transcript.ts'
+import { assert } from '../assert.ts'
+import { type Refusal, refuse } from '../refusals.ts'
+import { type Accepted, type VendorChannel, strikesMax } from './Channel.ts'
+import { type Segment, assessCheckpoint, findSegment, isCoin, neighbours, proven } from './segments.ts'
+
+/** A message as it came, and as it was read. */
+export interface Received<T> {
+  readonly bytes: Uint8Array
+  readonly value: T
+}
+
+export type PaymentVerdict = Refusal | { readonly ok: true; readonly accepted: Accepted }
+
+/**
+ * The verdict on a payment, in the order of PROTOCOL 3.5; size, version and channel were looked at to get here. A refusal changes
+ * nothing but the strike counter. After an acceptance the caller makes the channel durable, then looks at the request.
+ *
+ * `IndexSeen` says only that the index is taken: whether this is the same payment again, the store knows.
+ */
+export function acceptPayment(
+  channel: VendorChannel,
+  received: Received<Payment>,
+  checkpoint: Checkpoint.SignedCheckpoint | undefined,
+  now: UnixSeconds,
+): PaymentVerdict {
+  const payment = received.value
+  const standing = assessStanding(channel, received.bytes, now)
+  if (standing !== undefined) return standing
+
+  const { window } = channel
+  if (payment.index <= window.contiguous || window.ahead.has(payment.index)) {
+    return refuse('IndexSeen', `payment ${payment.index} was accepted before`)
+  }
+  if (payment.index > window.contiguous + windowSize) {
+    return refuse(
+      'IndexOutsideWindow',
+      `payment ${payment.index} is more than ${windowSize} ahead of ${window.contiguous}, the last one without a gap`,
+    )
+  }
+
+  if (payment.lock.length !== channel.scheme.lockSize || !channel.scheme.isLock(payment.lock)) {
+    return refuse('LockMalformed', `payment ${payment.index} carries no ${channel.scheme.name} lock`)
+  }
+
+  const opening = openSegment(channel, checkpoint)
+  if (!opening.ok) return opening
+  const segment =
+    opening.segment?.number === payment.segment ? opening.segment : findSegment(channel.segments, payment.segment)
+  if (segment === undefined) {
+    return refuse('SegmentUnknown', `segment ${payment.segment} is not open here: send its checkpoint along`)
+  }
+
+  const coin = assessCoin(channel, segment, payment, opening.segment)
+  if (coin !== undefined) return coin
+
+  const total = proven(segment, payment.step)
+  const inconsistent = assessAmount(channel, payment.index, total)
+  if (inconsistent !== undefined) return inconsistent
+
+  if (opening.segment !== undefined) addSegment(channel, opening.segment)
+  if (checkpoint !== undefined) promise(channel, checkpoint)
+  raise(channel, segment, payment.step, payment.coin)
+  const accepted = accept(channel, payment, total)
+  if (payment.index === window.contiguous + 1) advance(channel, accepted)
+  else window.ahead.set(payment.index, accepted)
+  return { ok: true, accepted }
+}
+
+/** The verdict on a tick: as a payment's, without an index. A tick seen before is accepted again and changes nothing. */
+export function acceptTick(
+  channel: VendorChannel,
+  received: Received<Tick>,
+  now: UnixSeconds,
+): Refusal | { readonly ok: true } {
+  const tick = received.value
+  const standing = assessStanding(channel, received.bytes, now)
+  if (standing !== undefined) return standing
+  if (channel.window.contiguous === 0 && channel.window.ahead.size === 0) {
+    return refuse('PaymentMissing', 'a tick adds to a payment in progress, and this channel has made none')
+  }
+  const segment = findSegment(channel.segments, tick.segment)
+  if (segment === undefined) {
+    return refuse('SegmentUnknown', `segment ${tick.segment} is not open here: send its checkpoint first`)
+  }
+  const coin = assessCoin(channel, segment, tick, undefined)
+  if (coin !== undefined) return coin
+  raise(channel, segment, tick.step, tick.coin)
+  return { ok: true }
+}
+
+/** The verdict on a checkpoint that comes alone, as at the end of a stream. One seen before is accepted again. */
+export function acceptCheckpoint(
+  channel: VendorChannel,
+  checkpoint: Checkpoint.SignedCheckpoint,
+  now: UnixSeconds,
+): Refusal | { readonly ok: true } {
+  const closed = assessOpen(channel) ?? assessLife(channel, now)
+  if (closed !== undefined) return closed
+  const opening = openSegment(channel, checkpoint)
+  if (!opening.ok) return opening
+  if (opening.segment !== undefined) {
+    addSegment(channel, opening.segment)
+    raise(channel, opening.segment, 0, opening.segment.coin)
+  }
+  promise(channel, checkpoint)
+  return { ok: true }
+}
+
+function assessStanding(channel: VendorChannel, message: Uint8Array, now: UnixSeconds): Refusal | undefined {
+  const closed = assessOpen(channel)
+  if (closed !== undefined) return closed
+  if (!isSealed(message, channel.macs.frame)) return refuse('MacMismatch', 'the frame’s MAC is not this channel’s')
+  return assessLife(channel, now)
+}
+
+function assessOpen(channel: VendorChannel): Refusal | undefined {
+  if (channel.phase !== 'open') return refuse('ChannelClosed', 'the vendor has stated its last: open another channel')
+  return channel.suspended === undefined ? undefined : refuse('ChannelSuspended', channel.suspended)
+}
+
+function assessLife(channel: VendorChannel, now: UnixSeconds): Refusal | undefined {
+  const { expiresAt } = channel.terms
+  return now < expiresAt ? undefined : refuse('ChannelExpired', `the channel expired at ${expiresAt}; it is ${now}`)
+}
+
+/** The segment that a checkpoint opens, if it is a new one. */
+function openSegment(
+  channel: VendorChannel,
+  checkpoint: Checkpoint.SignedCheckpoint | undefined,
+): Refusal | { readonly ok: true; readonly segment?: Segment } {
+  if (checkpoint === undefined) return { ok: true }
+  const { segments, terms, channelId, window } = channel
+  // A checkpoint that was used up long ago is resent until its acknowledgement arrives.
+  if (checkpoint.segment < segments[0]!.number) return { ok: true }
+  const known = findSegment(segments, checkpoint.segment)
+  if (known !== undefined) {
+    const same = known.checkpoint !== undefined && equal(known.checkpoint, Checkpoint.encode(checkpoint))
+    return same ? { ok: true } : refuse('CheckpointConflict', `segment ${checkpoint.segment} was opened by another checkpoint`)
+  }
+  if (!equal(checkpoint.reference, channelId.subarray(0, checkpoint.reference.length))) {
+    return refuse('ChannelUnknown', 'the checkpoint names another channel')
+  }
+  if (checkpoint.index > indexMax || checkpoint.index > window.contiguous + windowSize) {
+    return refuse('IndexOutsideWindow', `the checkpoint stands at payment ${checkpoint.index}, past the window`)
+  }
+  if (segments.length > windowSize + 1) {
+    return refuse('IndexOutsideWindow', `${segments.length} segments are open: send the payments that are missing first`)
+  }
+  return assessCheckpoint({ checkpoint, segments, terms, channelId })
+}
+
+/** A wrong coin behind a valid MAC comes from the client itself: it counts as a strike. */
+function assessCoin(
+  channel: VendorChannel,
+  segment: Segment,
+  paid: { readonly segment: number; readonly step: number; readonly coin: Uint8Array },
+  opening: Segment | undefined,
+): Refusal | undefined {
+  if (paid.step > segment.length) {
+    return refuse('StepOutOfRange', `coin ${paid.step} of segment ${paid.segment}, which has ${segment.length}`)
+  }
+  const valid =
+    paid.step === 0
+      ? segment.checkpoint !== undefined && isZero(paid.coin)
+      : isCoin(segment, paid.step, paid.coin, channel.terms.coinSalt)
+  if (!valid) return strike(channel, `coin ${paid.step} of segment ${paid.segment} does not hash to its anchor`)
+  const { after } = neighbours(channel.segments, segment.number)
+  const ceiling = opening !== undefined && opening.number > segment.number ? opening.base : after?.base
+  if (ceiling !== undefined && proven(segment, paid.step) > ceiling) {
+    return refuse('AmountInconsistent', `coin ${paid.step} of segment ${paid.segment} is worth more than a later base`)
+  }
+  return undefined
+}
+
+function strike(channel: VendorChannel, detail: string): Refusal {
+  channel.strikes += 1
+  if (channel.strikes >= strikesMax) channel.suspended = `${channel.strikes} wrong coins: ${detail}`
+  return refuse('CoinMismatch', detail)
+}
+
+/** Amounts never fall as indices rise, among the payments known. */
+function assessAmount(channel: VendorChannel, index: number, total: bigint): Refusal | undefined {
+  const { window } = channel
+  let below = index - 1
+  while (below > window.contiguous && !window.ahead.has(below)) below -= 1
+  const floor = below > window.contiguous ? window.ahead.get(below)!.amount : window.amount
+  if (total < floor) {
+    return refuse('AmountInconsistent', `payment ${index} reaches ${total}; payment ${below} had reached ${floor}`)
+  }
+  for (const [other, { amount: ceiling }] of window.ahead) {
+    if (other > index && total > ceiling) {
+      return refuse('AmountInconsistent', `payment ${index} reaches ${total}; payment ${other} only ${ceiling}`)
+    }
+  }
+  return undefined
+}
+
+function accept(channel: VendorChannel, payment: Payment, total: bigint): Accepted {
+  const transaction = Transaction.encode({
+    channelId: channel.channelId,
+    index: payment.index,
+    amount: amount(total),
+    paidAt: payment.paidAt,
+    digest: payment.digest,
+  })
+  const core = Transcript.encode({ ...payment, transaction })
+  return { index: payment.index, segment: payment.segment, amount: amount(total), digest: payment.digest, core }
+}
+
+function raise(channel: VendorChannel, segment: Segment, step: number, coin: Uint8Array): void {
+  if (step > segment.step) {
+    segment.step = step
+    segment.coin = coin
+  }
+  const total = proven(segment, step)
+  if (total > channel.paid) channel.paid = total
+  assert(channel.paid <= channel.terms.funds, 'paid ≤ funds')
+}
+
+function addSegment(channel: VendorChannel, segment: Segment): void {
+  const at = channel.segments.findIndex((other) => other.number > segment.number)
+  if (at < 0) channel.segments.push(segment)
+  else channel.segments.splice(at, 0, segment)
+}
+
+/** Holds a checkpoint to its word on the transcript, now or once the payments before it are here. */
+function promise(channel: VendorChannel, checkpoint: Checkpoint.SignedCheckpoint): void {
+  const { window } = channel
+  if (checkpoint.index > window.contiguous) {
+    const other = window.promised.get(checkpoint.index)
+    if (other !== undefined && !equal(other, checkpoint.transcript)) {
+      channel.suspended = `two checkpoints name two transcripts at payment ${checkpoint.index}`
+    }
+    window.promised.set(checkpoint.index, checkpoint.transcript)
+  } else if (checkpoint.index === window.contiguous) holdTo(channel, checkpoint.transcript)
+}
+
+/** Takes a payment into the prefix, then those ahead that now follow without a gap. */
+function advance(channel: VendorChannel, accepted: Accepted): void {
+  const { window } = channel
+  for (let next: Accepted | undefined = accepted; next !== undefined; next = window.ahead.get(window.contiguous + 1)) {
+    assert(next.index === window.contiguous + 1, 'the prefix grows by one')
+    window.ahead.delete(next.index)
+    window.contiguous = next.index
+    window.transcript = Transcript.next(window.transcript, next.core)
+    window.amount = next.amount
+    const promised = window.promised.get(next.index)
+    if (promised !== undefined) {
+      window.promised.delete(next.index)
+      holdTo(channel, promised)
+    }
+    while (channel.segments[0]!.number < next.segment && channel.segments.length > 1) channel.segments.shift()
+  }
+}
+
+function holdTo(channel: VendorChannel, transcript: Uint8Array): void {
+  if (equal(transcript, channel.window.transcript)) return
+  channel.suspended = `a checkpoint contradicts the transcript at payment ${channel.window.contiguous}`
+}
