@@ -2,7 +2,7 @@
  * Completes `package-lock.json`. A package may bring one optional package a platform, and npm writes down only those its
  * registry has at that moment; `npm ci` then refuses the file on every platform. Run after adding or updating a dependency:
  *
- *     npm install && node scripts/lock.ts
+ *     npm run lock
  *
  * An entry added here has no integrity hash until npm has seen the package.
  */
