@@ -1,6 +1,6 @@
-export { assert, AssertionError } from './assert.ts'
+export { AssertionError, assert } from './assert.ts'
 export * as Bank from './bank/index.ts'
 export * as Client from './client/index.ts'
-export { type Chain, openFromFirst, openFromLast, type Opened, signed } from './receipts.ts'
+export { type Chain, type Opened, openFromFirst, openFromLast, signed } from './receipts.ts'
 export { type Reason, type Refusal, refuse } from './refusals.ts'
 export * as Vendor from './vendor/index.ts'

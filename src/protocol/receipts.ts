@@ -14,7 +14,7 @@ export interface Chain {
 }
 
 export type Opened =
-  | { readonly ok: true; /** σ_0 … σ_n */ readonly receipts: readonly Uint8Array[] }
+  | { readonly ok: true /** σ_0 … σ_n */; readonly receipts: readonly Uint8Array[] }
   /** The first receipt, in the order of opening, that its signer's key refuses. */
   | { readonly ok: false; readonly index: number }
 

@@ -2,7 +2,7 @@ import { concat } from '../crypto/bytes.ts'
 import type { UnixSeconds } from './amount.ts'
 import { kinds, segmentLengthMax, sizes } from './kinds.ts'
 import type { Layout } from './layout.ts'
-import { bytes, constant, layout, timeField, u16, u32 } from './layout.ts'
+import { bytes, choice, constant, layout, timeField, u16, u32 } from './layout.ts'
 import { malformed, type Parsed } from './parsed.ts'
 
 /** One purchase as it travels: 179 bytes with `schnorr`, 211 with `ecdsa-xor`. PROTOCOL 3.4. */
@@ -33,6 +33,13 @@ export interface Tick {
   readonly coin: Uint8Array
 }
 
+/** What a client asks of a vendor beside paying: 34 bytes. Only the channel's holder can ask. */
+export interface Ask {
+  readonly reference: Uint8Array
+  /** `statement`: where does the channel stand? `closing`: state your last. */
+  readonly ask: 'statement' | 'closing'
+}
+
 /** Computes the 16-byte MAC over all of a message but its MAC. */
 export type Mac = (message: Uint8Array) => Uint8Array
 
@@ -44,10 +51,17 @@ const tick: Layout<Tick & { readonly kind: number }> = layout('tick', {
   coin: bytes(sizes.coin),
 })
 
+const ask: Layout<Ask & { readonly kind: number }> = layout('ask', {
+  kind: constant(kinds.ask),
+  reference: bytes(sizes.reference),
+  ask: choice<Ask['ask']>(['statement', 'closing']),
+})
+
 const paymentOfScalarLock = paymentWith(32)
 const paymentOfMaskLock = paymentWith(64)
 
 export const tickSize: number = tick.size + sizes.mac
+export const askSize: number = ask.size + sizes.mac
 
 export function paymentSize(lockSize: number): number {
   return paymentLayout(lockSize).size + sizes.mac
@@ -80,6 +94,15 @@ export function parseTick(input: Uint8Array): Parsed<Tick> {
   if (!result.ok) return result
   const { step } = result.value
   return step < 1 || step > segmentLengthMax ? malformed('tick: a coin is number 1 to 1,024 of its segment') : result
+}
+
+export function encodeAsk(value: Ask, mac: Mac): Uint8Array<ArrayBuffer> {
+  return seal(ask.encode({ kind: kinds.ask, ...value }), mac)
+}
+
+/** See {@link parsePayment}. */
+export function parseAsk(input: Uint8Array): Parsed<Ask> {
+  return ask.parse(input.subarray(0, Math.max(0, input.length - sizes.mac)))
 }
 
 /** A message with its MAC behind it. */

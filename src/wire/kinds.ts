@@ -17,6 +17,7 @@ export const kinds = {
   delivery: 0x1a,
   end: 0x1b,
   problem: 0x1c,
+  ask: 0x1d,
 } as const
 
 /** Widths that every part of the protocol shares, in bytes. */

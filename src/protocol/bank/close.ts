@@ -5,7 +5,7 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { amount } from '../../wire/amount.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import * as Close from '../../wire/Close.ts'
-import * as Record from '../../wire/Record.ts'
+import type * as Record from '../../wire/Record.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
@@ -43,7 +43,8 @@ export function assessClose(close: Close.SignedClose, channel: BankChannel, now:
   const evidence = assessEvidence(close, channel, last.transaction)
   if (!evidence.ok) return evidence
   const limit = evidence.proven < terms.funds ? evidence.proven : terms.funds
-  if (close.amount > limit) return refuse('AmountUnproven', `the claim is ${close.amount}; its evidence proves ${limit}`)
+  if (close.amount > limit)
+    return refuse('AmountUnproven', `the claim is ${close.amount}; its evidence proves ${limit}`)
 
   return {
     ok: true,
@@ -101,7 +102,11 @@ function assessEvidence(
       if (last === undefined) return refuse('EvidenceInvalid', 'a channel without payments has no last receipt')
       const { terms, receipt } = channel
       const digest = Transaction.transactionDigest(Transaction.encode(last))
-      const signed = lockSchemes[terms.lockScheme].verify({ publicKey: terms.channelKey, digest, receipt: evidence.last })
+      const signed = lockSchemes[terms.lockScheme].verify({
+        publicKey: terms.channelKey,
+        digest,
+        receipt: evidence.last,
+      })
       if (!equal(evidence.first, receipt)) return refuse('EvidenceInvalid', 'σ_0 is not the one this bank gave')
       if (!signed) return refuse('EvidenceInvalid', 'σ_n is not the channel key’s signature on Tx_n')
       return { ok: true, proven: last.amount, basis: 'proven' }

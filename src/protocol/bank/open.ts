@@ -33,7 +33,8 @@ export function assessOpen(args: {
   if (!rules.assets.includes(terms.asset)) {
     return refuse('AssetMismatch', `${terms.asset} is none of ${rules.assets.join(', ')}`)
   }
-  if (open.validUntil < now) return refuse('CommandExpired', `the command was valid until ${open.validUntil}; it is ${now}`)
+  if (open.validUntil < now)
+    return refuse('CommandExpired', `the command was valid until ${open.validUntil}; it is ${now}`)
   const skew = terms.openedAt > now ? terms.openedAt - now : now - terms.openedAt
   if (skew > rules.openedWithin) {
     return refuse('ClockSkewed', `openedAt is ${skew} s from the bank's clock, which says ${now}`)
@@ -43,9 +44,13 @@ export function assessOpen(args: {
     return refuse('LifeOutOfRange', `a life of ${life} s; ${rules.lifeMin} to ${rules.lifeMax} s are allowed`)
   }
   if (terms.graceSeconds < rules.graceMin || terms.graceSeconds > rules.graceMax) {
-    return refuse('LifeOutOfRange', `grace of ${terms.graceSeconds} s; ${rules.graceMin} to ${rules.graceMax} s are allowed`)
+    return refuse(
+      'LifeOutOfRange',
+      `grace of ${terms.graceSeconds} s; ${rules.graceMin} to ${rules.graceMax} s are allowed`,
+    )
   }
-  if (terms.funds < rules.fundsMin) return refuse('FundsTooSmall', `${terms.funds} is below the minimum of ${rules.fundsMin}`)
+  if (terms.funds < rules.fundsMin)
+    return refuse('FundsTooSmall', `${terms.funds} is below the minimum of ${rules.fundsMin}`)
   const { client, vendor } = parties
   if (client === undefined) return refuse('AccountUnknown', `account ${toHex(open.account)} is not registered`)
   if (vendor === undefined) return refuse('VendorUnknown', `vendor ${toHex(terms.vendor)} is not registered`)

@@ -1,15 +1,15 @@
+import { equal } from '../../crypto/bytes.ts'
 import * as CoinChain from '../../crypto/CoinChain.ts'
 import { type LockScheme, lockSchemes } from '../../crypto/locks.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import * as Attachment from '../../wire/Attachment.ts'
 import type { ChannelMacs } from '../../wire/mac.ts'
 import { channelMacs } from '../../wire/mac.ts'
-import * as Open from '../../wire/Open.ts'
+import type * as Open from '../../wire/Open.ts'
 import type { Statement } from '../../wire/Statement.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
-import { equal } from '../../crypto/bytes.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
 /** What only the client holds. Random, and left out of backups: PROTOCOL 3.1. */

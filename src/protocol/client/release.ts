@@ -15,9 +15,13 @@ export function release(
   closing: Closing.Closing,
 ): Refusal | { readonly ok: true; readonly release: Uint8Array } {
   if (!equal(closing.channelId, channel.channelId)) return refuse('ClosingInvalid', 'the closing names another channel')
-  if (!Closing.verify(channel.terms.vendor, closing)) return refuse('ClosingInvalid', 'the closing is not signed by the vendor')
+  if (!Closing.verify(channel.terms.vendor, closing))
+    return refuse('ClosingInvalid', 'the closing is not signed by the vendor')
   if (closing.index !== channel.index) {
-    return refuse('PaymentsMissing', `the closing counts ${closing.index} payments; ${channel.index} were made: resend them`)
+    return refuse(
+      'PaymentsMissing',
+      `the closing counts ${closing.index} payments; ${channel.index} were made: resend them`,
+    )
   }
   if (!equal(closing.transcript, channel.transcript)) {
     return refuse('ClosingDisputed', 'the closing is over another transcript than the payments made')

@@ -1,14 +1,14 @@
-import type { Amount } from '../../wire/amount.ts'
-import { amount } from '../../wire/amount.ts'
 import type { LockScheme } from '../../crypto/locks.ts'
 import { lockSchemes } from '../../crypto/locks.ts'
-import * as Attachment from '../../wire/Attachment.ts'
+import type * as Attachment from '../../wire/Attachment.ts'
+import type { Amount } from '../../wire/amount.ts'
+import { amount } from '../../wire/amount.ts'
 import type { ChannelMacs } from '../../wire/mac.ts'
 import { channelMacs } from '../../wire/mac.ts'
 import type { Statement } from '../../wire/Statement.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transcript from '../../wire/Transcript.ts'
-import { type Segment, firstSegment } from './segments.ts'
+import { firstSegment, type Segment } from './segments.ts'
 
 /**
  * A channel as its vendor holds it. One record a channel, changed in place by the functions beside it and only after every

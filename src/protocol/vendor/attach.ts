@@ -1,7 +1,7 @@
 import { equal, toHex } from '../../crypto/bytes.ts'
 import type { LockSchemeName } from '../../crypto/locks.ts'
-import type { UnixSeconds } from '../../wire/amount.ts'
 import * as Attachment from '../../wire/Attachment.ts'
+import type { UnixSeconds } from '../../wire/amount.ts'
 import type { Terms } from '../../wire/Terms.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 

@@ -54,13 +54,17 @@ export type ReleaseVerdict =
 /** The client's answer to a closing: `σ_n` must open every receipt, the checkpoint must stand at n over all that was paid. */
 export function acceptRelease(channel: VendorChannel, release: Closing.Release, chain: Chain): ReleaseVerdict {
   const { window, terms, channelId } = channel
-  if (channel.phase === 'open') return refuse('ReleaseInvalid', 'the vendor has not stated its last: ask for its closing')
+  if (channel.phase === 'open')
+    return refuse('ReleaseInvalid', 'the vendor has not stated its last: ask for its closing')
   if (!equal(release.channelId, channelId)) return refuse('ChannelUnknown', 'the release names another channel')
   const checkpoint = Checkpoint.parse(release.checkpoint)
   if (!checkpoint.ok) return checkpoint
   const { index, transcript, amount: total } = checkpoint.value
   if (index !== window.contiguous || !equal(transcript, window.transcript)) {
-    return refuse('ReleaseInvalid', `the checkpoint stands at payment ${index}, not at ${window.contiguous}, or over another transcript`)
+    return refuse(
+      'ReleaseInvalid',
+      `the checkpoint stands at payment ${index}, not at ${window.contiguous}, or over another transcript`,
+    )
   }
   if (total < channel.paid) return refuse('CheckpointAmount', `the checkpoint says ${total}; ${channel.paid} was paid`)
   const known = channel.segments.find((segment) => segment.number === checkpoint.value.segment)?.checkpoint
@@ -112,7 +116,9 @@ function evidenceOf(channel: VendorChannel, release: Checkpoint.SignedCheckpoint
   if (release !== undefined) {
     return { kind: 'coins', checkpoint: Checkpoint.encode(release), step: 0, coin: new Uint8Array(32) }
   }
-  const best = channel.segments.reduce((left, right) => (proven(right, right.step) >= proven(left, left.step) ? right : left))
+  const best = channel.segments.reduce((left, right) =>
+    proven(right, right.step) >= proven(left, left.step) ? right : left,
+  )
   if (proven(best, best.step) === 0n) return { kind: 'none' }
   const { checkpoint, step } = best
   return { kind: 'coins', step, coin: step === 0 ? new Uint8Array(32) : best.coin, ...(checkpoint && { checkpoint }) }

@@ -1,6 +1,6 @@
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import { type VendorChannel, credit } from './Channel.ts'
+import { credit, type VendorChannel } from './Channel.ts'
 
 /**
  * What is set aside for one request while its handler runs. Charged once or released once, never both: PROTOCOL 3.5.
@@ -29,7 +29,11 @@ export function reserve(
 }
 
 /** Sets more aside for a request in progress, as a stream does for its next unit. */
-export function extend(channel: VendorChannel, reservation: Reservation, price: bigint): Refusal | { readonly ok: true } {
+export function extend(
+  channel: VendorChannel,
+  reservation: Reservation,
+  price: bigint,
+): Refusal | { readonly ok: true } {
   assert(!reservation.settled, 'a settled reservation is not extended')
   const more = reserve(channel, reservation.index, price)
   if (!more.ok) return more

@@ -1,12 +1,12 @@
 export { type Acceptance, assessAttachment } from './attach.ts'
 export {
   type Accepted,
-  type VendorChannel,
-  type Window,
   create,
   credit,
   statement,
   strikesMax,
+  type VendorChannel,
+  type Window,
 } from './Channel.ts'
 export { acceptRelease, chainOf, createClose, createClosing, lastOf, type ReleaseVerdict } from './closing.ts'
 export { charge, extend, type Reservation, reserve, settle } from './credit.ts'

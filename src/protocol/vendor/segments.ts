@@ -1,7 +1,7 @@
 import { equal } from '../../crypto/bytes.ts'
 import * as CoinChain from '../../crypto/CoinChain.ts'
-import { segmentLengthMax } from '../../wire/kinds.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
+import { segmentLengthMax } from '../../wire/kinds.ts'
 import type { Terms } from '../../wire/Terms.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
@@ -89,14 +89,20 @@ export function assessCheckpoint(args: {
   }
   const floor = proven(before, before.step)
   if (checkpoint.amount < floor) {
-    return refuse('CheckpointAmount', `checkpoint of ${checkpoint.amount} below ${floor}, which a segment before it proved`)
+    return refuse(
+      'CheckpointAmount',
+      `checkpoint of ${checkpoint.amount} below ${floor}, which a segment before it proved`,
+    )
   }
   const worth = checkpoint.amount + BigInt(checkpoint.nextLength) * checkpoint.nextUnitPrice
   if (worth > terms.funds) {
     return refuse('SegmentTooLarge', `segment ${checkpoint.segment} reaches ${worth} of ${terms.funds} in the channel`)
   }
   if (after !== undefined && checkpoint.amount > after.base) {
-    return refuse('CheckpointAmount', `checkpoint of ${checkpoint.amount} above ${after.base}, the base of a later segment`)
+    return refuse(
+      'CheckpointAmount',
+      `checkpoint of ${checkpoint.amount} above ${after.base}, the base of a later segment`,
+    )
   }
   if (!Checkpoint.verify(terms.channelKey, channelId, checkpoint)) {
     return refuse('CheckpointSignature', `checkpoint ${checkpoint.segment} is not signed by the channel key`)

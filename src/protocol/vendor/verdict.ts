@@ -9,8 +9,8 @@ import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import { type Accepted, type VendorChannel, strikesMax } from './Channel.ts'
-import { type Segment, assessCheckpoint, findSegment, isCoin, neighbours, proven } from './segments.ts'
+import { type Accepted, strikesMax, type VendorChannel } from './Channel.ts'
+import { assessCheckpoint, findSegment, isCoin, neighbours, proven, type Segment } from './segments.ts'
 
 /** A message as it came, and as it was read. */
 export interface Received<T> {
@@ -144,7 +144,9 @@ function openSegment(
   const known = findSegment(segments, checkpoint.segment)
   if (known !== undefined) {
     const same = known.checkpoint !== undefined && equal(known.checkpoint, Checkpoint.encode(checkpoint))
-    return same ? { ok: true } : refuse('CheckpointConflict', `segment ${checkpoint.segment} was opened by another checkpoint`)
+    return same
+      ? { ok: true }
+      : refuse('CheckpointConflict', `segment ${checkpoint.segment} was opened by another checkpoint`)
   }
   if (!equal(checkpoint.reference, channelId.subarray(0, checkpoint.reference.length))) {
     return refuse('ChannelUnknown', 'the checkpoint names another channel')
@@ -153,7 +155,10 @@ function openSegment(
     return refuse('IndexOutsideWindow', `the checkpoint stands at payment ${checkpoint.index}, past the window`)
   }
   if (segments.length > windowSize + 1) {
-    return refuse('IndexOutsideWindow', `${segments.length} segments are open: send the payments that are missing first`)
+    return refuse(
+      'IndexOutsideWindow',
+      `${segments.length} segments are open: send the payments that are missing first`,
+    )
   }
   return assessCheckpoint({ checkpoint, segments, terms, channelId })
 }

@@ -1,0 +1,156 @@
+import type { Reason, Refusal } from '../protocol/refusals.ts'
+
+/** A problem document, RFC 9457: `application/problem+json`. */
+export interface Problem {
+  /** `urn:lockstep:problem:<reason>`, the same for ever. */
+  readonly type: string
+  readonly title: string
+  readonly status: number
+  /** What was wrong this time. */
+  readonly detail: string
+  readonly reason: ProblemReason
+  /** What to do about it. */
+  readonly remedy: string
+}
+
+/** Reasons that arise on the way to a machine, beside those of the machines. */
+export type TransportReason =
+  | 'NotFound'
+  | 'MethodNotAllowed'
+  | 'BodyTooLarge'
+  | 'HeaderTooLarge'
+  | 'RequestTimeout'
+  | 'HandlerFailed'
+  | 'StoreUnavailable'
+  | 'BankUnavailable'
+  | 'Internal'
+
+export type ProblemReason = Reason | TransportReason
+
+export const problemType = 'application/problem+json'
+
+/** The problem document of a refusal, with the status to send it under. */
+export function problemOf(refusal: Pick<Refusal, 'detail'> & { readonly reason: ProblemReason }): Problem {
+  const { reason, detail } = refusal
+  const [status, title, remedy] = problems[reason]
+  return { type: `urn:lockstep:problem:${reason}`, title, status, detail, reason, remedy }
+}
+
+/** Whether a string names a reason, as when a client reads a problem document. */
+export function isProblemReason(text: string): text is ProblemReason {
+  return Object.hasOwn(problems, text)
+}
+
+const resend = 'Nothing was charged. Send the frame again exactly as it was stored.'
+const reopen = 'Nothing was charged. Open another channel.'
+const bug = 'Nothing was charged. The client that made this is at fault: report it with the detail above.'
+const untouched = 'No money moved. Correct the command and send it under a new id.'
+
+/** Status, title and advice of every reason. The type makes it whole. */
+const problems: Readonly<Record<ProblemReason, readonly [status: number, title: string, remedy: string]>> = {
+  Malformed: [400, 'What was sent cannot be read', bug],
+  VersionUnsupported: [400, 'Another version of the protocol', 'Nothing was charged. Speak version 1.'],
+  ChannelUnknown: [402, 'The channel is not known here', 'Nothing was charged. Send the attachment along.'],
+  ChannelClosed: [402, 'The channel is closed', reopen],
+  ChannelSuspended: [
+    403,
+    'The channel is suspended',
+    'What was paid stays paid. Close the channel and open another one.',
+  ],
+  ChannelExpired: [402, 'The channel has expired', reopen],
+  MacMismatch: [401, 'The frame is not from this channel', bug],
+  GrantInvalid: [402, 'The bank did not grant this channel', reopen],
+  BankUnknown: [
+    402,
+    'The vendor does not take this bank',
+    'Nothing was charged. Open a channel at a bank of the offer.',
+  ],
+  VendorMismatch: [402, 'The channel is for another vendor', reopen],
+  NetworkMismatch: [402, 'The channel is on another network', reopen],
+  AssetMismatch: [402, 'The asset is not taken here', reopen],
+  LockSchemeUnsupported: [402, 'The lock scheme is not taken here', reopen],
+  LifeTooShort: [402, 'The channel expires too soon', reopen],
+  GraceTooShort: [402, 'The channel leaves too little time to close', reopen],
+  AttachmentRateLimited: [429, 'Too many new channels', 'Nothing was charged. Wait a second and send the same again.'],
+  IndexSeen: [409, 'The payment was accepted before', 'It is charged once at most. Its answer is not kept any more.'],
+  IndexConflict: [
+    409,
+    'Another payment has this index',
+    'Nothing was charged for this one. Never sign two payments for one index.',
+  ],
+  IndexOutsideWindow: [
+    409,
+    'The index is too far ahead',
+    'Nothing was charged. Resend the payments the statement misses.',
+  ],
+  LockMalformed: [400, 'The lock cannot be one', bug],
+  SegmentUnknown: [409, 'The segment is not open here', 'Nothing was charged. Send its checkpoint along.'],
+  StepOutOfRange: [400, 'The segment has no such coin', bug],
+  SegmentTooLarge: [400, 'The segment is worth more than the channel', bug],
+  CheckpointConflict: [409, 'Another checkpoint opened this segment', bug],
+  CheckpointAmount: [400, 'The checkpoint contradicts what was paid', bug],
+  CheckpointSignature: [401, 'The checkpoint is not signed by the channel', bug],
+  CoinMismatch: [402, 'The coin is wrong', bug],
+  AmountInconsistent: [400, 'The amount contradicts its neighbours', bug],
+  PaymentMissing: [409, 'A tick needs a payment in progress', 'Nothing was charged. Make a payment first.'],
+  PaymentRequired: [402, 'Payment required', 'Read the offer, open a channel and send the request with a payment.'],
+  RequestMismatch: [
+    409,
+    'The payment is for another request',
+    'It was accepted as credit, not charged. Make the next payment for the request as it arrives here.',
+  ],
+  CreditTooLow: [402, 'Not enough credit', 'What was paid stays credit. Pay the rest with the next payment.'],
+  AnswerGone: [409, 'The answer is not kept', 'The payment was charged once, and its handler will not run again.'],
+  InDoubt: [
+    409,
+    'The outcome is in doubt',
+    'The vendor stopped while this request ran. It was not charged; ask the vendor before repeating what it does.',
+  ],
+  PaymentsMissing: [409, 'Payments are missing', 'Nothing is lost. Resend the payments the statement misses.'],
+  RequestsRunning: [409, 'Requests are still running', 'Ask again when they have ended.'],
+  ClosingInvalid: [409, 'The closing is not valid', 'Nothing was released. Ask the vendor for its closing again.'],
+  ClosingDisputed: [
+    409,
+    'The closing contradicts what was agreed',
+    'Nothing was released, and nothing more is signed. What was not charged comes back from the bank.',
+  ],
+  ReleaseInvalid: [400, 'The release opens nothing', 'What was paid stays paid. Send the release as it was made.'],
+  SignatureInvalid: [401, 'The signature is wrong', untouched],
+  CommandExpired: [400, 'The command has expired', untouched],
+  CommandConflict: [409, 'Another command has this id', untouched],
+  BankMismatch: [400, 'The terms name another bank', untouched],
+  ClockSkewed: [400, 'The clocks differ too much', 'No money moved. Use the bank’s clock, which its offer tells.'],
+  LifeOutOfRange: [400, 'The bank does not take such times', untouched],
+  FundsTooSmall: [400, 'The channel is too small', untouched],
+  AccountUnknown: [404, 'The account is not registered', 'No money moved. Register the account at the bank.'],
+  VendorUnknown: [404, 'The vendor is not registered', 'No money moved. The vendor has to register at this bank.'],
+  ReputationTooLow: [
+    403,
+    'The reputation is too low',
+    'No money moved. Reputation recovers with time: ask the bank for the causes.',
+  ],
+  BalanceTooLow: [402, 'The balance is too low', 'No money moved. Deposit more, or open a smaller channel.'],
+  ChannelKeyReused: [409, 'The channel key was used before', 'No money moved. Make a fresh channel key.'],
+  EvidenceInvalid: [
+    400,
+    'The evidence does not hold',
+    'No money moved, and the channel is open. Claim with what the client signed.',
+  ],
+  AmountUnproven: [400, 'The evidence proves less', 'No money moved, and the channel is open. Claim what is proven.'],
+  DeadlinePassed: [409, 'The deadline has passed', 'No money moved. The channel is the client’s to take back.'],
+  FundsExhausted: [402, 'The channel is used up', 'Nothing was signed. Open another channel.'],
+  BudgetExceeded: [402, 'The budget does not allow it', 'Nothing was signed. Raise the budget if you mean to.'],
+  NotFound: [404, 'Nothing is here', 'Look at the path.'],
+  MethodNotAllowed: [405, 'The method does not fit', 'Use one of the methods in Allow.'],
+  BodyTooLarge: [413, 'The body is too large', 'Nothing was charged. Send less.'],
+  HeaderTooLarge: [431, 'A header is too large', 'Nothing was charged. Send the headers as the protocol has them.'],
+  RequestTimeout: [408, 'The request took too long to arrive', 'Nothing was charged. Send it again as it was.'],
+  HandlerFailed: [500, 'The service failed', 'Nothing was charged. What was paid stays credit.'],
+  StoreUnavailable: [503, 'The store is unavailable', resend],
+  BankUnavailable: [
+    503,
+    'The bank cannot be reached',
+    'No money moved. Try again later; nothing is lost before the deadline.',
+  ],
+  Internal: [500, 'Something is wrong here', resend],
+}

@@ -1,0 +1,60 @@
+import { concat } from '../crypto/bytes.ts'
+import type { Mac } from '../wire/Frame.ts'
+import { kinds } from '../wire/kinds.ts'
+import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
+import * as Statement from '../wire/Statement.ts'
+import { isProblemReason, type Problem, problemOf } from './problems.ts'
+
+/** WebSocket subprotocol of paid streams: PROTOCOL 3.10. Every message is binary and starts with its kind. */
+export const subprotocol = 'lockstep.1'
+
+/** The longest message a client sends: the attachment. A vendor reads no longer one. */
+export const clientMessageMax = 1024
+
+/** What a vendor sends on a stream. */
+export type VendorMessage =
+  | { readonly kind: 'statement'; readonly statement: Statement.Statement }
+  | { readonly kind: 'delivery'; readonly payload: Uint8Array }
+  | { readonly kind: 'end' }
+  | { readonly kind: 'problem'; readonly problem: Problem }
+
+export function encodeDelivery(payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  return concat(Uint8Array.of(kinds.delivery), payload)
+}
+
+export function encodeEnd(): Uint8Array<ArrayBuffer> {
+  return Uint8Array.of(kinds.end)
+}
+
+export function encodeProblem(problem: Problem): Uint8Array<ArrayBuffer> {
+  return concat(Uint8Array.of(kinds.problem), new TextEncoder().encode(JSON.stringify(problem)))
+}
+
+export function parseVendorMessage(message: Uint8Array, mac: Mac): Parsed<VendorMessage> {
+  switch (message[0]) {
+    case kinds.statement: {
+      const statement = Statement.parse(message, mac)
+      return statement.ok ? parsed({ kind: 'statement', statement: statement.value }) : statement
+    }
+    case kinds.delivery:
+      return parsed({ kind: 'delivery', payload: message.subarray(1) })
+    case kinds.end:
+      return message.length === 1 ? parsed({ kind: 'end' }) : malformed('end: one byte')
+    case kinds.problem:
+      return parseProblem(message.subarray(1))
+    default:
+      return malformed(`no message of a vendor starts with 0x${(message[0] ?? 0).toString(16)}`)
+  }
+}
+
+function parseProblem(body: Uint8Array): Parsed<VendorMessage> {
+  if (body.length > 4096) return malformed('problem: more than 4,096 bytes')
+  try {
+    const { reason, detail } = JSON.parse(new TextDecoder().decode(body)) as { reason?: unknown; detail?: unknown }
+    if (typeof reason !== 'string' || !isProblemReason(reason)) return malformed('problem: no such reason')
+    return parsed({ kind: 'problem', problem: problemOf({ reason, detail: String(detail) }) })
+  } catch {
+    // Not JSON: said in our own words, since the vendor's are unreadable.
+    return malformed('problem: not JSON')
+  }
+}
