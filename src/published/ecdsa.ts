@@ -11,6 +11,7 @@ import { bytesToNumberBE, numberToBytesBE } from '@noble/curves/utils.js'
 import { backend } from '../crypto/backend.ts'
 import { concat } from '../crypto/bytes.ts'
 import { sha256 } from '../crypto/hash.ts'
+import { isScalar } from '../crypto/scalar.ts'
 
 /** `size` fresh random bytes. This folder draws none itself. */
 export type Entropy = (size: number) => Uint8Array
@@ -56,25 +57,27 @@ export function sign(key: KeyPair, message: Uint8Array, entropy: Entropy): Uint8
  */
 export function verify({ publicKey, message, signature }: Signed): boolean {
   if (signature.length !== signatureSize) throw new RangeError(`a signature has 64 bytes; got ${signature.length}`)
-  const sig = bytesToNumberBE(signature.subarray(32))
-  if (!Fn.isValidNot0(sig) || !Fn.isValidNot0(bytesToNumberBE(signature.subarray(0, 32)))) return false
-  const low = sig > half ? flip(signature) : signature
-  return backend.ecdsaVerify(low, sha256(message), publicKey)
+  if (!isScalar(signature.subarray(0, 32)) || !isScalar(signature.subarray(32))) return false
+  return backend.ecdsaVerify(isHigh(signature) ? flip(signature) : signature, sha256(message), publicKey)
 }
 
 /** `(r_x, q − sig)`: the other signature on the same message, which takes no key to make. */
 export function flip(signature: Uint8Array): Uint8Array {
-  const sig = bytesToNumberBE(signature.subarray(32))
-  return concat(signature.subarray(0, 32), numberToBytesBE(Fn.neg(sig), 32))
+  return concat(signature.subarray(0, 32), backend.negateScalar(signature.subarray(32)))
 }
 
 /** Whether `sig > q/2`, which plain ECDSA accepts and a low-s rule refuses. */
 export function isHigh(signature: Uint8Array): boolean {
-  return bytesToNumberBE(signature.subarray(32)) > half
+  for (let index = 0; index < 32; index++) {
+    const difference = signature[32 + index]! - half[index]!
+    if (difference !== 0) return difference > 0
+  }
+  return false
 }
 
 const { Fn } = secp256k1.Point
-const half = Fn.ORDER >> 1n
+/** (q − 1)/2, the largest low `sig`. */
+const half = numberToBytesBE(Fn.ORDER >> 1n, 32)
 
 function encode(rx: bigint, sig: bigint): Uint8Array {
   return concat(numberToBytesBE(rx, 32), numberToBytesBE(sig, 32))
