@@ -97,12 +97,13 @@ export function parseTick(input: Uint8Array): Parsed<Tick> {
 }
 
 export function encodeAsk(value: Ask, mac: Mac): Uint8Array<ArrayBuffer> {
-  return seal(ask.encode({ kind: kinds.ask, ...value }), mac)
+  return seal(ask.encode({ ...value, kind: kinds.ask }), mac)
 }
 
 /** See {@link parsePayment}. */
 export function parseAsk(input: Uint8Array): Parsed<Ask> {
-  return ask.parse(input.subarray(0, Math.max(0, input.length - sizes.mac)))
+  if (input.length !== askSize) return malformed(`ask has ${askSize} bytes; got ${input.length}`)
+  return ask.parse(input.subarray(0, ask.size))
 }
 
 /** A message with its MAC behind it. */

@@ -10,7 +10,7 @@ import { type Amount, amount, amountMax, type UnixSeconds, unixSeconds } from '.
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import type { Evidence, SignedClose } from '../../src/wire/Close.ts'
 import type { Closing, Release } from '../../src/wire/Closing.ts'
-import type { Payment, Tick } from '../../src/wire/Frame.ts'
+import type { Ask, Payment, Tick } from '../../src/wire/Frame.ts'
 import { segmentLengthMax } from '../../src/wire/kinds.ts'
 import type { Open, Opened } from '../../src/wire/Open.ts'
 import type { Record } from '../../src/wire/Record.ts'
@@ -137,6 +137,11 @@ export const ticks: fc.Arbitrary<Tick> = fc.record({
   segment: anyU32,
   step: steps.map((step) => Math.max(1, step)),
   coin: hashes,
+})
+
+export const asks: fc.Arbitrary<Ask> = fc.record({
+  reference: references,
+  ask: fc.constantFrom<Ask['ask']>('statement', 'closing'),
 })
 
 export const statements: fc.Arbitrary<Statement> = fc.record({

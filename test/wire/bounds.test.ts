@@ -191,6 +191,13 @@ describe('a tick', () => {
   })
 })
 
+describe('an ask', () => {
+  test('is one of two', () => {
+    const encoded = patch(Frame.encodeAsk(sample(any.asks), mac), 17, fromHex('02'))
+    expect(Frame.parseAsk(encoded)).toMatchObject({ ok: false, detail: 'ask.ask: no such code: 2' })
+  })
+})
+
 describe('a statement', () => {
   test.each([
     ['charged', 5],

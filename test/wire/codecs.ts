@@ -78,6 +78,14 @@ export const codecs: readonly Codec[] = [
     parse: Frame.parseTick,
   }),
   codec({
+    name: 'ask',
+    size: 34,
+    kind: kinds.ask,
+    values: any.asks,
+    encode: Frame.encodeAsk,
+    parse: Frame.parseAsk,
+  }),
+  codec({
     name: 'checkpoint',
     size: 171,
     kind: kinds.checkpoint,

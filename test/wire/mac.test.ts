@@ -6,7 +6,7 @@ import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import { channelMacs, isSealed } from '../../src/wire/mac.ts'
 import * as Statement from '../../src/wire/Statement.ts'
-import { bytesOf, payments, secrets, statements, ticks } from './arbitraries.ts'
+import { asks, bytesOf, payments, secrets, statements, ticks } from './arbitraries.ts'
 
 const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n
 const ids = bytesOf(32)
@@ -84,6 +84,7 @@ describe('a sealed message', () => {
   const messages = [
     ...[32, 64].map((size) => payments(size).map((value) => Frame.encodePayment(value, macs.frame))),
     ticks.map((value) => Frame.encodeTick(value, macs.frame)),
+    asks.map((value) => Frame.encodeAsk(value, macs.frame)),
     statements.map((value) => Statement.encode(value, macs.statement)),
   ]
   const isOurs = (message: Uint8Array): boolean => isSealed(message, message[0] === 0x15 ? macs.statement : macs.frame)
