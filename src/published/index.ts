@@ -5,8 +5,8 @@
  */
 
 export * as adversaries from './adversaries.ts'
-export * as Bank from './bank.ts'
-export * as Client from './client.ts'
+export * as Bank from './Bank.ts'
+export * as Client from './Client.ts'
 export * as ecdsa from './ecdsa.ts'
 export { figures } from './figures.ts'
 export * as games from './games.ts'
@@ -15,4 +15,4 @@ export type { Reading } from './messages.ts'
 export * as messages from './messages.ts'
 export type { Operations, Sent } from './operations.ts'
 export { type Phase, type Run, type RunInput, run } from './run.ts'
-export * as Vendor from './vendor.ts'
+export * as Vendor from './Vendor.ts'

@@ -1,5 +1,5 @@
-import * as Bank from './bank.ts'
-import * as Client from './client.ts'
+import * as Bank from './Bank.ts'
+import * as Client from './Client.ts'
 import { createKeyPair, type Entropy } from './ecdsa.ts'
 import {
   encodeLast,
@@ -13,7 +13,7 @@ import {
   type Transaction,
 } from './messages.ts'
 import { nothingSent, type Operations, type Sent } from './operations.ts'
-import * as Vendor from './vendor.ts'
+import * as Vendor from './Vendor.ts'
 
 export interface RunInput {
   /** n, at least 1. */
