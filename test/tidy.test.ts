@@ -101,6 +101,7 @@ describe('a check finds', () => {
     ['a chain that imports a role', 'src/chain/a.ts', `import type { B } from '../bank/b.ts'`],
     ['a chain that imports the protocol', 'src/chain/a.ts', `import { b } from '../protocol/b.ts'`],
     ['a published scheme that imports the wire', 'src/published/a.ts', `import { b } from '../wire/b.ts'`],
+    ['a driver that imports the wire', 'src/sqlite/a.ts', `import type { B } from '../wire/b.ts'`],
     ['source that imports a test', 'src/cli/a.ts', `import { b } from '../../test/b.ts'`],
     ['a folder that is no layer', 'src/other/a.ts', `export const a = 1`],
   ])('%s', (_, path, text) => expectOne(importsGoOneWay, path, text))

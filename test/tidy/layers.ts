@@ -5,18 +5,22 @@ import type { Import, Problem, Source } from './source.ts'
 
 const pure = ['crypto', 'wire', 'protocol', 'http']
 
-/** `chain` stands beside the roles: they may use it, it knows none of them. */
+/**
+ * `chain` stands beside the roles: they may use it, it knows none of them. `sqlite` is the driver under every store and knows
+ * nothing of the project.
+ */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
   wire: ['crypto'],
   protocol: ['crypto', 'wire'],
   http: ['crypto', 'wire', 'protocol'],
   published: ['crypto'],
-  chain: ['crypto', 'wire'],
-  bank: [...pure, 'chain'],
-  vendor: [...pure, 'chain'],
-  client: [...pure, 'chain'],
-  cli: [...pure, 'published', 'chain', 'bank', 'vendor', 'client'],
+  sqlite: [],
+  chain: ['crypto', 'wire', 'sqlite'],
+  bank: [...pure, 'chain', 'sqlite'],
+  vendor: [...pure, 'chain', 'sqlite'],
+  client: [...pure, 'chain', 'sqlite'],
+  cli: [...pure, 'published', 'chain', 'sqlite', 'bank', 'vendor', 'client'],
 }
 
 /** What source may take from beside it: data, never code. */
