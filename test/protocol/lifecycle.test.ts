@@ -1,7 +1,18 @@
 import { describe, expect, it } from 'vitest'
 import { Bank, Client, openFromFirst, Vendor } from '../../src/protocol/index.ts'
 import * as Closing from '../../src/wire/Closing.ts'
-import { coresOf, createWorld, deliver, deliverCheckpoint, deliverTick, now, payClient, serve, valueOf, vendorKey } from './world.ts'
+import {
+  coresOf,
+  createWorld,
+  deliver,
+  deliverCheckpoint,
+  deliverTick,
+  now,
+  payClient,
+  serve,
+  valueOf,
+  vendorKey,
+} from './world.ts'
 
 describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (lockScheme) => {
   it('is paid, released, settled, and every receipt opens', () => {
@@ -12,7 +23,7 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (loc
       const payment = payClient(world, price, `goods ${count}`)
       expect(deliver(world, payment)).toMatchObject({ ok: true })
       for (let step = 0; step < 3; step++) {
-        const tick = valueOf(Client.tick(world.client, { units: 1, now }))
+        const tick = valueOf(Client.tick(world.client, { index: payment.index, units: 1, now }))
         if (tick.checkpoint !== undefined) valueOf(deliverCheckpoint(world, tick.checkpoint))
         valueOf(deliverTick(world, tick.frame))
       }

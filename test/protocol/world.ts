@@ -3,8 +3,8 @@ import { sha256 } from '../../src/crypto/hash.ts'
 import type { LockSchemeName } from '../../src/crypto/locks.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import { Bank, Client, type Refusal, Vendor } from '../../src/protocol/index.ts'
-import { amount, unixSeconds } from '../../src/wire/amount.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
+import { amount, type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import * as Transcript from '../../src/wire/Transcript.ts'
@@ -14,11 +14,11 @@ export function bytesOf(label: string, size = 32): Uint8Array {
   return sha256(utf8(label)).slice(0, size)
 }
 
-export const now = unixSeconds(1_800_000_000n)
-export const bankKey = Schnorr.keyPair(bytesOf('bank'))
-export const vendorKey = Schnorr.keyPair(bytesOf('vendor'))
-export const frameKey = Schnorr.keyPair(bytesOf('vendor frame'))
-export const account = Schnorr.keyPair(bytesOf('account'))
+export const now: UnixSeconds = unixSeconds(1_800_000_000n)
+export const bankKey: Schnorr.KeyPair = Schnorr.keyPair(bytesOf('bank'))
+export const vendorKey: Schnorr.KeyPair = Schnorr.keyPair(bytesOf('vendor'))
+export const frameKey: Schnorr.KeyPair = Schnorr.keyPair(bytesOf('vendor frame'))
+export const account: Schnorr.KeyPair = Schnorr.keyPair(bytesOf('account'))
 
 export interface WorldOptions {
   readonly label?: string
@@ -40,7 +40,13 @@ export interface World {
 
 /** The machines of bank, vendor and client around one open channel. */
 export function createWorld(options: WorldOptions = {}): World {
-  const { label = 'channel', lockScheme = 'schnorr', funds = 1_000_000n, unitPrice = 10n, segmentLength = 1024 } = options
+  const {
+    label = 'channel',
+    lockScheme = 'schnorr',
+    funds = 1_000_000n,
+    unitPrice = 10n,
+    segmentLength = 1024,
+  } = options
   const secrets: Client.Entropy = {
     channelKey: bytesOf(`${label} key`),
     channelSeed: bytesOf(`${label} seed`),
@@ -98,7 +104,12 @@ export function deliver(world: World, payment: Client.Paid): Vendor.PaymentVerdi
 export function deliverBytes(world: World, frame: Uint8Array, checkpoint?: Uint8Array): Vendor.PaymentVerdict {
   const parsed = Frame.parsePayment(frame)
   if (!parsed.ok) return parsed
-  const verdict = Vendor.acceptPayment(world.vendor, { bytes: frame, value: parsed.value }, parseCheckpoint(checkpoint), now)
+  const verdict = Vendor.acceptPayment(
+    world.vendor,
+    { bytes: frame, value: parsed.value },
+    parseCheckpoint(checkpoint),
+    now,
+  )
   if (verdict.ok) world.cores[verdict.accepted.index - 1] = verdict.accepted.core
   return verdict
 }

@@ -36,7 +36,7 @@ export interface VendorChannel {
   paid: bigint
   spent: bigint
   reserved: bigint
-  /** Ascending by number; those below the contiguous prefix are dropped. Never empty. */
+  /** Ascending by number, each base at least what the segment before it proved; those no payment can need are dropped. Never empty. */
   segments: Segment[]
   readonly window: Window
 }
@@ -51,8 +51,6 @@ export interface Window {
   amount: bigint
   /** Payments known ahead of the prefix. */
   readonly ahead: Map<number, Accepted>
-  /** What checkpoints said of transcripts that are not contiguous yet: index → t. */
-  readonly promised: Map<number, Uint8Array>
 }
 
 /** A payment that passed every check. */
@@ -92,7 +90,6 @@ export function create(
       transcript: Transcript.first(channelId, commitment),
       amount: 0n,
       ahead: new Map(),
-      promised: new Map(),
     },
   }
 }

@@ -12,7 +12,11 @@ export interface Segment {
   readonly base: bigint
   readonly unitPrice: bigint
   readonly length: number
-  /** The checkpoint that opened it, as it came; none for segment 0. */
+  /** i of the checkpoint that opened it; payments up to i are in the segments before it. */
+  readonly index: number
+  /** t_i, as that checkpoint has it; none for segment 0. */
+  readonly transcript: Uint8Array | undefined
+  /** The checkpoint itself, as it came; none for segment 0. */
   readonly checkpoint: Uint8Array | undefined
   /** j of the highest coin seen; 0 is the anchor. */
   step: number
@@ -23,7 +27,17 @@ export interface Segment {
 /** Segment 0, which the terms open. */
 export function firstSegment(terms: Terms): Segment {
   const { unitPrice, segmentLength, anchor } = terms
-  return { number: 0, base: 0n, unitPrice, length: segmentLength, checkpoint: undefined, step: 0, coin: anchor }
+  return {
+    number: 0,
+    base: 0n,
+    unitPrice,
+    length: segmentLength,
+    index: 0,
+    transcript: undefined,
+    checkpoint: undefined,
+    step: 0,
+    coin: anchor,
+  }
 }
 
 export function segmentOf(checkpoint: Checkpoint.SignedCheckpoint): Segment {
@@ -32,6 +46,8 @@ export function segmentOf(checkpoint: Checkpoint.SignedCheckpoint): Segment {
     base: checkpoint.amount,
     unitPrice: checkpoint.nextUnitPrice,
     length: checkpoint.nextLength,
+    index: checkpoint.index,
+    transcript: checkpoint.transcript,
     checkpoint: Checkpoint.encode(checkpoint),
     step: 0,
     coin: checkpoint.nextAnchor,

@@ -3,8 +3,9 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { amount } from '../../wire/amount.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import type { Payment, Tick } from '../../wire/Frame.ts'
-import { indexMax, windowSize } from '../../wire/kinds.ts'
+import { windowSize } from '../../wire/kinds.ts'
 import { isSealed } from '../../wire/mac.ts'
+import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
@@ -33,7 +34,7 @@ export function acceptPayment(
   now: UnixSeconds,
 ): PaymentVerdict {
   const payment = received.value
-  const standing = assessStanding(channel, received.bytes, now)
+  const standing = assessStanding(channel, received, now)
   if (standing !== undefined) return standing
 
   const { window } = channel
@@ -67,7 +68,6 @@ export function acceptPayment(
   if (inconsistent !== undefined) return inconsistent
 
   if (opening.segment !== undefined) addSegment(channel, opening.segment)
-  if (checkpoint !== undefined) promise(channel, checkpoint)
   raise(channel, segment, payment.step, payment.coin)
   const accepted = accept(channel, payment, total)
   if (payment.index === window.contiguous + 1) advance(channel, accepted)
@@ -75,18 +75,22 @@ export function acceptPayment(
   return { ok: true, accepted }
 }
 
-/** The verdict on a tick: as a payment's, without an index. A tick seen before is accepted again and changes nothing. */
+/**
+ * The verdict on a tick: as a payment's, without an index. A tick seen before is accepted again and changes nothing; so is one
+ * that comes late, of a segment dropped since: the base of the segment after it has paid what it could.
+ */
 export function acceptTick(
   channel: VendorChannel,
   received: Received<Tick>,
   now: UnixSeconds,
 ): Refusal | { readonly ok: true } {
   const tick = received.value
-  const standing = assessStanding(channel, received.bytes, now)
+  const standing = assessStanding(channel, received, now)
   if (standing !== undefined) return standing
   if (channel.window.contiguous === 0 && channel.window.ahead.size === 0) {
     return refuse('PaymentMissing', 'a tick adds to a payment in progress, and this channel has made none')
   }
+  if (tick.segment < channel.segments[0]!.number) return { ok: true }
   const segment = findSegment(channel.segments, tick.segment)
   if (segment === undefined) {
     return refuse('SegmentUnknown', `segment ${tick.segment} is not open here: send its checkpoint first`)
@@ -103,22 +107,25 @@ export function acceptCheckpoint(
   checkpoint: Checkpoint.SignedCheckpoint,
   now: UnixSeconds,
 ): Refusal | { readonly ok: true } {
+  if (!isReference(channel, checkpoint.reference))
+    return refuse('ChannelUnknown', 'the checkpoint names another channel')
   const closed = assessOpen(channel) ?? assessLife(channel, now)
   if (closed !== undefined) return closed
   const opening = openSegment(channel, checkpoint)
   if (!opening.ok) return opening
-  if (opening.segment !== undefined) {
-    addSegment(channel, opening.segment)
-    raise(channel, opening.segment, 0, opening.segment.coin)
-  }
-  promise(channel, checkpoint)
+  if (opening.segment !== undefined) addSegment(channel, opening.segment)
   return { ok: true }
 }
 
-function assessStanding(channel: VendorChannel, message: Uint8Array, now: UnixSeconds): Refusal | undefined {
+function assessStanding(
+  channel: VendorChannel,
+  { bytes, value }: Received<Payment | Tick>,
+  now: UnixSeconds,
+): Refusal | undefined {
+  if (!isReference(channel, value.reference)) return refuse('ChannelUnknown', 'the frame names another channel')
   const closed = assessOpen(channel)
   if (closed !== undefined) return closed
-  if (!isSealed(message, channel.macs.frame)) return refuse('MacMismatch', 'the frame’s MAC is not this channel’s')
+  if (!isSealed(bytes, channel.macs.frame)) return refuse('MacMismatch', 'the frame’s MAC is not this channel’s')
   return assessLife(channel, now)
 }
 
@@ -127,18 +134,24 @@ function assessOpen(channel: VendorChannel): Refusal | undefined {
   return channel.suspended === undefined ? undefined : refuse('ChannelSuspended', channel.suspended)
 }
 
+function isReference(channel: VendorChannel, reference: Uint8Array): boolean {
+  return equal(reference, Terms.reference(channel.channelId))
+}
+
 function assessLife(channel: VendorChannel, now: UnixSeconds): Refusal | undefined {
   const { expiresAt } = channel.terms
   return now < expiresAt ? undefined : refuse('ChannelExpired', `the channel expired at ${expiresAt}; it is ${now}`)
 }
 
-/** The segment that a checkpoint opens, if it is a new one. */
+/** The segment that a checkpoint opens, if it is a new one. Of any other nothing is believed: its signature is not checked. */
 function openSegment(
   channel: VendorChannel,
   checkpoint: Checkpoint.SignedCheckpoint | undefined,
 ): Refusal | { readonly ok: true; readonly segment?: Segment } {
   if (checkpoint === undefined) return { ok: true }
   const { segments, terms, channelId, window } = channel
+  if (!isReference(channel, checkpoint.reference))
+    return refuse('ChannelUnknown', 'the checkpoint names another channel')
   // A checkpoint that was used up long ago is resent until its acknowledgement arrives.
   if (checkpoint.segment < segments[0]!.number) return { ok: true }
   const known = findSegment(segments, checkpoint.segment)
@@ -148,17 +161,12 @@ function openSegment(
       ? { ok: true }
       : refuse('CheckpointConflict', `segment ${checkpoint.segment} was opened by another checkpoint`)
   }
-  if (!equal(checkpoint.reference, channelId.subarray(0, checkpoint.reference.length))) {
-    return refuse('ChannelUnknown', 'the checkpoint names another channel')
-  }
-  if (checkpoint.index > indexMax || checkpoint.index > window.contiguous + windowSize) {
+  if (checkpoint.index > window.contiguous + windowSize) {
     return refuse('IndexOutsideWindow', `the checkpoint stands at payment ${checkpoint.index}, past the window`)
   }
-  if (segments.length > windowSize + 1) {
-    return refuse(
-      'IndexOutsideWindow',
-      `${segments.length} segments are open: send the payments that are missing first`,
-    )
+  const inUse = segments.length - firstInUse(channel)
+  if (inUse > windowSize + 1) {
+    return refuse('IndexOutsideWindow', `${inUse} segments are open: send the payments that are missing first`)
   }
   return assessCheckpoint({ checkpoint, segments, terms, channelId })
 }
@@ -178,9 +186,11 @@ function assessCoin(
       ? segment.checkpoint !== undefined && isZero(paid.coin)
       : isCoin(segment, paid.step, paid.coin, channel.terms.coinSalt)
   if (!valid) return strike(channel, `coin ${paid.step} of segment ${paid.segment} does not hash to its anchor`)
-  const { after } = neighbours(channel.segments, segment.number)
-  const ceiling = opening !== undefined && opening.number > segment.number ? opening.base : after?.base
-  if (ceiling !== undefined && proven(segment, paid.step) > ceiling) {
+  let { after } = neighbours(channel.segments, segment.number)
+  if (opening !== undefined && opening.number > segment.number && opening.number < (after?.number ?? Infinity)) {
+    after = opening
+  }
+  if (after !== undefined && proven(segment, paid.step) > after.base) {
     return refuse('AmountInconsistent', `coin ${paid.step} of segment ${paid.segment} is worth more than a later base`)
   }
   return undefined
@@ -231,22 +241,14 @@ function raise(channel: VendorChannel, segment: Segment, step: number, coin: Uin
   assert(channel.paid <= channel.terms.funds, 'paid ≤ funds')
 }
 
+/** Takes in a segment whose checkpoint was verified. What the checkpoint pays is paid at once. */
 function addSegment(channel: VendorChannel, segment: Segment): void {
   const at = channel.segments.findIndex((other) => other.number > segment.number)
   if (at < 0) channel.segments.push(segment)
   else channel.segments.splice(at, 0, segment)
-}
-
-/** Holds a checkpoint to its word on the transcript, now or once the payments before it are here. */
-function promise(channel: VendorChannel, checkpoint: Checkpoint.SignedCheckpoint): void {
-  const { window } = channel
-  if (checkpoint.index > window.contiguous) {
-    const other = window.promised.get(checkpoint.index)
-    if (other !== undefined && !equal(other, checkpoint.transcript)) {
-      channel.suspended = `two checkpoints name two transcripts at payment ${checkpoint.index}`
-    }
-    window.promised.set(checkpoint.index, checkpoint.transcript)
-  } else if (checkpoint.index === window.contiguous) holdTo(channel, checkpoint.transcript)
+  raise(channel, segment, 0, segment.coin)
+  holdCheckpoints(channel)
+  dropSegments(channel)
 }
 
 /** Takes a payment into the prefix, then those ahead that now follow without a gap. */
@@ -258,16 +260,28 @@ function advance(channel: VendorChannel, accepted: Accepted): void {
     window.contiguous = next.index
     window.transcript = Transcript.next(window.transcript, next.core)
     window.amount = next.amount
-    const promised = window.promised.get(next.index)
-    if (promised !== undefined) {
-      window.promised.delete(next.index)
-      holdTo(channel, promised)
-    }
-    while (channel.segments[0]!.number < next.segment && channel.segments.length > 1) channel.segments.shift()
+    holdCheckpoints(channel)
+  }
+  dropSegments(channel)
+}
+
+/** Holds the checkpoints that stand where the prefix ends to their word on the transcript. */
+function holdCheckpoints(channel: VendorChannel): void {
+  const { segments, window } = channel
+  for (const { index, transcript } of segments) {
+    if (index !== window.contiguous || transcript === undefined || equal(transcript, window.transcript)) continue
+    channel.suspended = `a checkpoint contradicts the transcript at payment ${index}`
   }
 }
 
-function holdTo(channel: VendorChannel, transcript: Uint8Array): void {
-  if (equal(transcript, channel.window.transcript)) return
-  channel.suspended = `a checkpoint contradicts the transcript at payment ${channel.window.contiguous}`
+/** Drops the segments that no payment still to come can be in. The next one's base proves all that they proved. */
+function dropSegments(channel: VendorChannel): void {
+  channel.segments.splice(0, firstInUse(channel))
+}
+
+/** Every payment after the prefix was made after the checkpoints that the prefix has reached: the last of them is where it starts. */
+function firstInUse({ segments, window }: VendorChannel): number {
+  let at = segments.length - 1
+  while (at > 0 && segments[at]!.index > window.contiguous) at -= 1
+  return at
 }
