@@ -26,11 +26,15 @@ export function createClosing(
   vendor: Schnorr.KeyPair,
 ): Refusal | { readonly ok: true; readonly closing: Closing.Closing } {
   const { window } = channel
-  if (window.ahead.size > 0) {
-    return refuse('PaymentsMissing', `payment ${window.contiguous + 1} is missing while later ones are here: resend it`)
+  // A checkpoint past the prefix is the client's word that it made those payments: without them it would not release.
+  if (window.ahead.size > 0 || channel.segments.some(({ index }) => index > window.contiguous)) {
+    return refuse(
+      'PaymentsMissing',
+      `payment ${window.contiguous + 1} is missing while later ones were made: resend it`,
+    )
   }
   if (channel.reserved > 0n) return refuse('RequestsRunning', `requests worth ${channel.reserved} are still running`)
-  channel.phase = channel.phase === 'open' ? 'closing' : channel.phase
+  if (channel.phase === 'open') channel.phase = 'closing'
   const statement = {
     channelId: channel.channelId,
     index: window.contiguous,
@@ -81,7 +85,8 @@ export function acceptRelease(channel: VendorChannel, release: Closing.Release, 
 
 /**
  * The vendor's claim on the bank for what it charged, with the best evidence it has: the checkpoint of a release, or else the
- * latest segment's checkpoint and highest coin.
+ * latest segment's checkpoint and highest coin. Nothing is accepted or charged after it, also where no closing came before
+ * it because payments are missing.
  */
 export function createClose(args: {
   readonly channel: VendorChannel
@@ -91,6 +96,7 @@ export function createClose(args: {
   readonly release: Checkpoint.SignedCheckpoint | undefined
 }): Close.SignedClose {
   const { channel, vendor, last, release } = args
+  if (channel.phase === 'open') channel.phase = 'closing'
   return Close.sign(vendor, {
     channelId: channel.channelId,
     amount: amount(channel.spent),

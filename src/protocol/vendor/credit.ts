@@ -13,13 +13,14 @@ export interface Reservation {
   settled: boolean
 }
 
-/** Sets `price` aside before a handler runs. */
+/** Sets `price` aside before a handler runs. Nothing more once the vendor has stated its last, which says what was spent. */
 export function reserve(
   channel: VendorChannel,
   index: number,
   price: bigint,
 ): Refusal | { readonly ok: true; readonly reservation: Reservation } {
   assert(price >= 0n, 'a price is not negative')
+  if (channel.phase !== 'open') return refuse('ChannelClosed', 'the vendor has stated its last: open another channel')
   const available = credit(channel)
   if (available < price) {
     return refuse('CreditTooLow', `the request costs ${price}; the channel has ${available} of credit`)
