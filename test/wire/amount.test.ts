@@ -3,13 +3,14 @@ import { describe, expect, test } from 'vitest'
 import {
   amount,
   amountMax,
+  count,
   formatDecimal,
   parseAmount,
   parseAsset,
   parseDecimal,
   unixSeconds,
 } from '../../src/wire/amount.ts'
-import { amounts, assets } from './arbitraries.ts'
+import { amounts, anyU32, assets } from './arbitraries.ts'
 
 const USD = { code: 'USD', decimals: 6 }
 const refused = { ok: false, reason: 'Malformed', detail: expect.any(String) }
@@ -56,6 +57,13 @@ describe('an amount', () => {
       expect(() => amount(value)).toThrow(RangeError)
       expect(() => unixSeconds(value)).toThrow(RangeError)
     }
+  })
+})
+
+describe('a count', () => {
+  test('is the same number, or a bug from 2^32 on', () => {
+    fc.assert(fc.property(anyU32, (value) => count(BigInt(value)) === value))
+    for (const value of [-1n, 0x100000000n, amountMax]) expect(() => count(value)).toThrow(RangeError)
   })
 })
 
