@@ -16,7 +16,10 @@ export interface Parties {
   readonly channelKeySeen: boolean
 }
 
-/** Decides on a proposal, signatures last. A repeated command never gets here: the books answer it as before. */
+/**
+ * Decides on a proposal: what the terms say, then the signatures, then the books, which a stranger learns nothing of. A
+ * repeated command never gets here: the books answer it as before.
+ */
 export function assessOpen(args: {
   readonly open: Open.Open & { readonly agreed: Terms.Terms }
   readonly bank: Uint8Array
@@ -51,6 +54,7 @@ export function assessOpen(args: {
   }
   if (terms.funds < rules.fundsMin)
     return refuse('FundsTooSmall', `${terms.funds} is below the minimum of ${rules.fundsMin}`)
+  if (!Open.verify(open)) return refuse('SignatureInvalid', 'account and channel key both sign an opening')
   const { client, vendor } = parties
   if (client === undefined) return refuse('AccountUnknown', `account ${toHex(open.account)} is not registered`)
   if (vendor === undefined) return refuse('VendorUnknown', `vendor ${toHex(terms.vendor)} is not registered`)
@@ -63,7 +67,7 @@ export function assessOpen(args: {
   if (client.balance < terms.funds) {
     return refuse('BalanceTooLow', `the channel takes ${terms.funds}; the account has ${client.balance}`)
   }
-  return Open.verify(open) ? { ok: true } : refuse('SignatureInvalid', 'account and channel key both sign an opening')
+  return { ok: true }
 }
 
 /** `σ_0` on `Tx_0`, its commitment and `γ`. Deterministic: asked again, the bank gives the same bytes, and `R_0` signs one message. */
