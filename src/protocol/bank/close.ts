@@ -132,6 +132,9 @@ function assessCoins(
     ) {
       return refuse('EvidenceInvalid', 'the checkpoint is not signed by the channel key')
     }
+    if (base + BigInt(length) * unitPrice > terms.funds) {
+      return refuse('EvidenceInvalid', `the checkpoint opens a segment past the ${terms.funds} in the channel`)
+    }
     segment = { base, unitPrice, length, anchor }
     if (checkpoint.value.index === close.index && equal(checkpoint.value.transcript, close.transcript)) basis = 'proven'
   }
