@@ -15,8 +15,13 @@ export interface Chain {
 
 export type Opened =
   | { readonly ok: true /** σ_0 … σ_n */; readonly receipts: readonly Uint8Array[] }
-  /** The first receipt, in the order of opening, that its signer's key refuses. */
-  | { readonly ok: false; readonly index: number }
+  | {
+      readonly ok: false
+      /** The first receipt, in the order of opening, that is not the one committed to. */
+      readonly index: number
+      /** Those that opened before it, each at its index. Opening from the other end may give the rest. */
+      readonly receipts: readonly (Uint8Array | undefined)[]
+    }
 
 /** Who signed receipt `index` over what: the bank over `Tx_0`, the channel key over every other. */
 export function signed(chain: Chain, index: number): Committed {
@@ -39,10 +44,11 @@ export function openFromLast(chain: Chain, last: Uint8Array): Opened {
   const receipts: Uint8Array[] = new Array(chain.cores.length + 1)
   let receipt = last
   for (let index = chain.cores.length; index >= 0; index--) {
-    if (!isReceipt(scheme, chain, index, receipt)) return { ok: false, index }
+    if (!isReceipt(scheme, chain, index, receipt)) return { ok: false, index, receipts }
     receipts[index] = receipt
     if (index > 0) {
       const lock = chain.cores[index - 1]!.lock
+      if (!scheme.isLock(lock)) return { ok: false, index: index - 1, receipts }
       const previousCommitment = signed(chain, index - 1).commitment
       receipt = scheme.unlock({ channelId: chain.channelId, index, lock, receipt, previousCommitment })
     }
@@ -59,9 +65,10 @@ export function openFromFirst(chain: Chain, first: Uint8Array): Opened {
   for (let index = 0; index <= chain.cores.length; index++) {
     if (index > 0) {
       const { lock, commitment } = chain.cores[index - 1]!
+      if (!scheme.isLock(lock)) return { ok: false, index, receipts }
       receipt = scheme.unlockNext({ channelId: chain.channelId, index, lock, previous: receipt, commitment })
     }
-    if (!isReceipt(scheme, chain, index, receipt)) return { ok: false, index }
+    if (!isReceipt(scheme, chain, index, receipt)) return { ok: false, index, receipts }
     receipts.push(receipt)
   }
   return { ok: true, receipts }
