@@ -38,7 +38,7 @@ export interface RouteOffer {
 /** The most bytes of JSON that are read as an offer. */
 export const offerSizeMax = 65_536
 
-export function encodeOffer(offer: Offer): string {
+export function encode(offer: Offer): string {
   const { banks, vendor, vendorFrameKey, vendorIdentity, unitPrice, routes } = offer
   return JSON.stringify({
     ...offer,
@@ -51,7 +51,7 @@ export function encodeOffer(offer: Offer): string {
   })
 }
 
-export function parseOffer(text: string): Parsed<Offer> {
+export function parse(text: string): Parsed<Offer> {
   if (text.length > offerSizeMax) return malformed(`an offer has at most ${offerSizeMax} characters`)
   try {
     return parsed(readOffer(JSON.parse(text)))

@@ -1,5 +1,5 @@
 export * from './headers.ts'
-export * from './Offer.ts'
+export * as Offer from './Offer.ts'
 export * from './problems.ts'
 export * from './requestDigest.ts'
 export * from './stream.ts'

@@ -31,7 +31,8 @@ export function encodeProblem(problem: Problem): Uint8Array<ArrayBuffer> {
 }
 
 export function parseVendorMessage(message: Uint8Array, mac: Mac): Parsed<VendorMessage> {
-  switch (message[0]) {
+  const [kind = 0] = message
+  switch (kind) {
     case kinds.statement: {
       const statement = Statement.parse(message, mac)
       return statement.ok ? parsed({ kind: 'statement', statement: statement.value }) : statement
@@ -43,7 +44,7 @@ export function parseVendorMessage(message: Uint8Array, mac: Mac): Parsed<Vendor
     case kinds.problem:
       return parseProblem(message.subarray(1))
     default:
-      return malformed(`no message of a vendor starts with 0x${(message[0] ?? 0).toString(16)}`)
+      return malformed(`no message of a vendor starts with 0x${kind.toString(16)}`)
   }
 }
 

@@ -25,7 +25,7 @@ export function unixSeconds(value: bigint): UnixSeconds {
 /** A quotient of amounts as a plain count. Throws from 2^32 on: a segment or an index never gets there. */
 export function count(value: bigint): number {
   if (value < 0n || value > 0xffffffffn) throw new RangeError(`count out of range: ${value}`)
-  return Number.parseInt(value.toString(), 10)
+  return Number(value) // A count, not an amount.
 }
 
 /** Base units in their canonical decimal form: no sign, no leading zero, no separator. */

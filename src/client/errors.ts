@@ -1,0 +1,18 @@
+import type { ProblemReason } from '../http/problems.ts'
+import { problemOf } from '../http/problems.ts'
+
+/** Something was refused: by the vendor, by the bank, or by this client's own rules. `message` says what to do. */
+export class RefusedError extends Error {
+  override readonly name: string = 'RefusedError'
+  readonly reason: ProblemReason
+
+  constructor(refusal: { readonly reason: ProblemReason; readonly detail: string }) {
+    super(`${refusal.detail}. ${problemOf(refusal).remedy}`)
+    this.reason = refusal.reason
+  }
+}
+
+/** A server did not answer, or not in the protocol's words. The request may have arrived: it can be sent again as it was. */
+export class UnansweredError extends Error {
+  override readonly name: string = 'UnansweredError'
+}

@@ -1,0 +1,6 @@
+export { type ChannelOptions, PayingChannel } from './channel.ts'
+export { RefusedError, UnansweredError } from './errors.ts'
+export type { ChannelState, Journal, ProposedChannel, StoredChannel, StoredPayment } from './journal/contract.ts'
+export { type Fetch, fetchOffer, post } from './remote.ts'
+export type { StreamOptions } from './stream.ts'
+export { createWallet, type OpenOptions, type Wallet, type WalletOptions } from './wallet.ts'

@@ -1,0 +1,69 @@
+/**
+ * What a client keeps. A payment is stored before it is sent and resent as the same bytes: when `commit` resolves, a crash
+ * takes nothing of it back. Holds secrets: it is left out of backups.
+ */
+export interface Journal {
+  /** Stores a channel's secrets and terms before the bank hears of them. */
+  propose(proposed: ProposedChannel): Promise<void>
+  channels(): Promise<readonly StoredChannel[]>
+  payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
+  /** One durable transaction: the channel as it now stands, and a payment if one was made. */
+  commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ProposedChannel {
+  readonly channelId: Uint8Array
+  /** Where the vendor is reached. */
+  readonly vendorUrl: string
+  readonly bankUrl: string
+  readonly terms: Uint8Array
+  /** The signed command, sent again as it is. */
+  readonly open: Uint8Array
+  /** Secret. */
+  readonly channelKey: Uint8Array
+  /** Secret. */
+  readonly channelSeed: Uint8Array
+}
+
+export interface StoredChannel extends ProposedChannel {
+  /** None before the first commit. */
+  readonly state: ChannelState | undefined
+}
+
+export interface ChannelState {
+  /** The bank's answer: σ_0, c_0, γ. */
+  readonly opened: Uint8Array
+  readonly index: number
+  readonly transcript: Uint8Array
+  /** σ_i. Secret until the release. */
+  readonly receipt: Uint8Array
+  readonly paid: bigint
+  readonly segment: {
+    readonly number: number
+    readonly base: bigint
+    readonly unitPrice: bigint
+    readonly length: number
+    /** i of the last payment made before it. */
+    readonly index: number
+    readonly step: number
+  }
+  readonly checkpoint: Uint8Array | undefined
+  readonly agreed: bigint
+  readonly acknowledged: bigint
+  readonly frozen: string | undefined
+  /** The vendor's signed closing, once there is one. */
+  readonly closing: Uint8Array | undefined
+  /** The release, stored before it leaves. */
+  readonly release: Uint8Array | undefined
+}
+
+export interface StoredPayment {
+  readonly index: number
+  readonly price: bigint
+  readonly frame: Uint8Array
+  readonly checkpoint: Uint8Array | undefined
+  readonly core: Uint8Array
+  /** σ_i. */
+  readonly receipt: Uint8Array
+}

@@ -1,0 +1,53 @@
+/** Numbered, append-only: a journal at version n has run the first n. Every key starts with the shard column. */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE channels (
+    shard        INTEGER NOT NULL,                                -- first byte of channel_id
+    channel_id   BLOB    NOT NULL CHECK (length(channel_id) = 32), -- taggedHash("lockstep/terms", terms)
+    vendor_url   TEXT    NOT NULL,
+    bank_url     TEXT    NOT NULL,
+    terms        BLOB    NOT NULL CHECK (length(terms) = 344),
+    open         BLOB    NOT NULL,                                -- the signed command, resent as it is
+    channel_key  BLOB    NOT NULL CHECK (length(channel_key) = 32),  -- secret
+    channel_seed BLOB    NOT NULL CHECK (length(channel_seed) = 32), -- secret
+    PRIMARY KEY (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE states (
+    shard        INTEGER NOT NULL,                                -- that of the channel
+    channel_id   BLOB    NOT NULL,
+    opened       BLOB    NOT NULL CHECK (length(opened) = 160),   -- the bank's answer: its receipt, commitment and grant
+    number       INTEGER NOT NULL CHECK (number >= 0),            -- i of the last payment made
+    transcript   BLOB    NOT NULL CHECK (length(transcript) = 32), -- t_i
+    receipt      BLOB    NOT NULL CHECK (length(receipt) = 64),   -- secret until the release
+    paid         INTEGER NOT NULL,                                -- base units revealed: they count as spent
+    segment      INTEGER NOT NULL,
+    base         INTEGER NOT NULL,                                -- base units paid before the segment
+    unit_price   INTEGER NOT NULL,
+    length       INTEGER NOT NULL,
+    since        INTEGER NOT NULL,                                -- i of the last payment made before the segment
+    step         INTEGER NOT NULL CHECK (step BETWEEN 0 AND length), -- j of the last coin revealed
+    checkpoint   BLOB,                                            -- not acknowledged yet
+    agreed       INTEGER NOT NULL,                                -- base units agreed to be charged
+    acknowledged INTEGER NOT NULL CHECK (acknowledged <= agreed), -- base units the vendor says it charged
+    frozen       TEXT,                                            -- why nothing is signed any more, if so
+    closing      BLOB,
+    release      BLOB,
+    PRIMARY KEY (shard, channel_id),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE payments (
+    shard        INTEGER NOT NULL,                                -- that of the channel
+    channel_id   BLOB    NOT NULL,
+    number       INTEGER NOT NULL CHECK (number > 0),             -- i
+    price        INTEGER NOT NULL CHECK (price >= 0),             -- base units agreed to
+    frame        BLOB    NOT NULL,                                -- as sent, and as sent again
+    checkpoint   BLOB,                                            -- sent along
+    core         BLOB    NOT NULL CHECK (length(core) IN (188, 220)),
+    receipt      BLOB    NOT NULL CHECK (length(receipt) = 64),   -- secret until the release
+    PRIMARY KEY (shard, channel_id, number),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+  `,
+]
