@@ -1,0 +1,70 @@
+import { randomBytes } from 'node:crypto'
+import { open, readFile } from 'node:fs/promises'
+import { fromHex, toHex } from '../../crypto/bytes.ts'
+import * as Schnorr from '../../crypto/Schnorr.ts'
+import { isScalar } from '../../crypto/scalar.ts'
+import { type Command, CommandError, exitCodes, parseOptions, UsageError } from '../command.ts'
+
+export const keys: Command = {
+  name: 'keys',
+  summary: 'make a key in a file, or print the public key of one',
+  help: `usage: lockstep keys FILE [--new] [--json]
+
+Prints the public key of the secret in FILE: 64 hex digits, the x-coordinate that terms, offers and trust roots name.
+
+  --new    make FILE first, with a fresh random secret that only you may read; never overwrites one
+  --json   {"publicKey": "…"}
+
+examples:
+  lockstep keys bank.key --new
+  lockstep verify DIR --bank "$(lockstep keys bank.key)"
+
+A secret is only ever read from a file: never from an argument, which other users of the machine could see.`,
+  async run(args, output) {
+    const { values, positionals } = parseOptions(
+      args,
+      { new: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+      1,
+    )
+    const [path] = positionals
+    if (path === undefined) throw new UsageError('name the file that holds the key')
+    const secret = values.new ? await create(path) : await read(path)
+    const publicKey = toHex(Schnorr.keyPair(secret).publicKey)
+    output.out(values.json ? JSON.stringify({ publicKey }) : publicKey)
+    return exitCodes.done
+  },
+}
+
+async function create(path: string): Promise<Uint8Array> {
+  let secret: Uint8Array = randomBytes(32)
+  while (!isScalar(secret)) secret = randomBytes(32)
+  try {
+    const file = await open(path, 'wx', 0o600)
+    await file.writeFile(`${toHex(secret)}\n`)
+    await file.sync()
+    await file.close()
+    return secret
+  } catch (error) {
+    const exists = (error as NodeJS.ErrnoException).code === 'EEXIST'
+    const what = exists ? 'is there already, and a key is never overwritten' : 'cannot be written here'
+    throw new CommandError(`${path} ${what}: name another file`, { cause: error, exitCode: exitCodes.usage })
+  }
+}
+
+async function read(path: string): Promise<Uint8Array> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    throw new CommandError(`${path} cannot be read: make it with "lockstep keys ${path} --new"`, {
+      cause: error,
+      exitCode: exitCodes.usage,
+    })
+  }
+  const hex = text.trim()
+  const secret = /^[0-9a-f]{64}$/.test(hex) ? fromHex(hex) : undefined
+  if (secret === undefined || !isScalar(secret)) {
+    throw new CommandError(`${path} holds no secret key: 64 hex digits were expected`, { exitCode: exitCodes.usage })
+  }
+  return secret
+}
