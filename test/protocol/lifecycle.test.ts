@@ -7,10 +7,10 @@ import {
   deliver,
   deliverCheckpoint,
   deliverTick,
+  must,
   now,
   payClient,
   serve,
-  valueOf,
   vendorKey,
 } from './world.ts'
 
@@ -23,9 +23,9 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (loc
       const payment = payClient(world, price, `goods ${count}`)
       expect(deliver(world, payment)).toMatchObject({ ok: true })
       for (let step = 0; step < 3; step++) {
-        const tick = valueOf(Client.tick(world.client, { index: payment.index, units: 1, now }))
-        if (tick.checkpoint !== undefined) valueOf(deliverCheckpoint(world, tick.checkpoint))
-        valueOf(deliverTick(world, tick.frame))
+        const tick = must(Client.tick(world.client, { index: payment.index, units: 1, now }))
+        if (tick.checkpoint !== undefined) must(deliverCheckpoint(world, tick.checkpoint))
+        must(deliverTick(world, tick.frame))
       }
       serve(world, payment.index, price + 30n)
       charged += price + 30n
@@ -36,19 +36,19 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (loc
     expect(world.vendor.spent).toBe(charged)
     expect(world.vendor.suspended).toBeUndefined()
 
-    const { closing } = valueOf(Vendor.createClosing(world.vendor, vendorKey))
-    const released = valueOf(Client.release(world.client, closing))
+    const { closing } = must(Vendor.createClosing(world.vendor, vendorKey))
+    const released = must(Client.release(world.client, closing))
     const release = Closing.parseRelease(released.release)
     if (!release.ok) throw new Error(release.detail)
     const chain = Vendor.chainOf(world.vendor, coresOf(world))
-    const { receipts, checkpoint } = valueOf(Vendor.acceptRelease(world.vendor, release.value, chain))
+    const { receipts, checkpoint } = must(Vendor.acceptRelease(world.vendor, release.value, chain))
     expect(receipts).toHaveLength(31)
     expect(receipts[0]).toEqual(world.opened.receipt)
     if (lockScheme === 'schnorr') expect(openFromFirst(chain, world.opened.receipt)).toEqual({ ok: true, receipts })
 
     const last = Vendor.lastOf(chain)
     const close = Vendor.createClose({ channel: world.vendor, vendor: vendorKey, last, release: checkpoint })
-    const settlement = valueOf(Bank.assessClose(close, world.bank, now))
+    const settlement = must(Bank.assessClose(close, world.bank, now))
     expect(settlement).toMatchObject({ settled: charged, refund: 100_000n - charged, record: { basis: 'proven' } })
   })
 
@@ -56,11 +56,11 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (loc
     const world = createWorld({ lockScheme, segmentLength: 16 })
     for (let count = 1; count <= 20; count++) {
       const payment = payClient(world, 10n)
-      valueOf(deliver(world, payment))
+      must(deliver(world, payment))
       serve(world, payment.index, 10n)
       Client.acknowledge(world.client, Vendor.statement(world.vendor, payment.index, 10n))
     }
-    valueOf(Vendor.createClosing(world.vendor, vendorKey))
+    must(Vendor.createClosing(world.vendor, vendorKey))
     const chain = Vendor.chainOf(world.vendor, coresOf(world))
     const close = Vendor.createClose({
       channel: world.vendor,
@@ -68,7 +68,7 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('a channel with %s locks', (loc
       last: Vendor.lastOf(chain),
       release: undefined,
     })
-    const settlement = valueOf(Bank.assessClose(close, world.bank, now))
+    const settlement = must(Bank.assessClose(close, world.bank, now))
     expect(settlement).toMatchObject({ settled: 200n, record: { basis: 'claimed' } })
   })
 })

@@ -78,7 +78,7 @@ export function createWorld(options: WorldOptions = {}): World {
   const parsed = Attachment.parse(concat(Uint8Array.of(0x14), terms, new Uint8Array(96)))
   if (!parsed.ok) throw new Error(parsed.detail)
   const opened = Bank.grant(bankKey, terms, parsed.value.agreed)
-  const client = valueOf(Client.create(secrets, terms, opened)).channel
+  const client = must(Client.create(secrets, terms, opened)).channel
   const attachment = Attachment.parse(Attachment.encode(client.attachment))
   if (!attachment.ok) throw new Error(attachment.detail)
   const vendor = Vendor.create(attachment.value, frameKey.secret)
@@ -87,13 +87,13 @@ export function createWorld(options: WorldOptions = {}): World {
 }
 
 /** The value of what must not be refused. */
-export function valueOf<T>(result: Refusal | (T & { readonly ok: true })): T {
+export function must<T>(result: Refusal | (T & { readonly ok: true })): T {
   if (!result.ok) throw new Error(`${result.reason}: ${result.detail}`)
   return result
 }
 
 export function payClient(world: World, price: bigint, label = 'goods'): Client.Paid {
-  return valueOf(Client.pay(world.client, { price, digest: bytesOf(label), now })).payment
+  return must(Client.pay(world.client, { price, digest: bytesOf(label), now })).payment
 }
 
 /** What the vendor says to a payment as its client sent it. */
@@ -125,7 +125,7 @@ export function deliverCheckpoint(world: World, checkpoint: Uint8Array): Refusal
 
 /** Handler served, charged in full. */
 export function serve(world: World, index: number, price: bigint): void {
-  const { reservation } = valueOf(Vendor.reserve(world.vendor, index, price))
+  const { reservation } = must(Vendor.reserve(world.vendor, index, price))
   Vendor.charge(world.vendor, reservation, price)
   Vendor.settle(world.vendor, reservation)
 }
