@@ -48,7 +48,7 @@ export function transactionVectors(stories: readonly Story[]): readonly object[]
 export function transcriptVectors(stories: readonly Story[]): readonly object[] {
   return stories.flatMap((story) => {
     const whole = wholeChannel(story)
-    const { cores, transcripts, receipts, grant, commitment, lastCheckpoint } = whole
+    const { cores, transcripts, receipts, grant, commitment, checkpoints, lastCheckpoint } = whole
     const fault = (name: string, change: object, reason: string): object => ({
       name: `the ${story.scheme} channel with ${name}`,
       valid: false,
@@ -62,8 +62,14 @@ export function transcriptVectors(stories: readonly Story[]): readonly object[] 
     const { coins } = story.segments[0]!
     return [
       { name: `the ${story.scheme} channel`, valid: true, ...whole },
+      fault('terms to refuse', { terms: patch(whole.terms, 2, fromHex('0000')) }, 'terms'),
+      fault('other terms', { terms: flip(whole.terms, 343) }, 'grant'),
       fault('another grant', { grant: flip(grant, 63) }, 'grant'),
       fault('another c_0', { commitment: flip(commitment, 0) }, 'grant'),
+      fault('a checkpoint changed', { checkpoints: [flip(checkpoints[0]!, 32)] }, 'checkpoint'),
+      fault('a checkpoint over another transcript', { checkpoints: [overAnotherTranscript(story)] }, 'checkpoint'),
+      fault('a checkpoint left out', { checkpoints: [] }, 'coin of payment 3'),
+      fault('an amount of 2^63', { cores: withCore(4, patch(cores[3]!, 36, fromHex('80'))) }, 'core 4'),
       fault('a coin of payment 2 changed', { cores: withCore(2, flip(cores[1]!, 92)) }, 'coin of payment 2'),
       fault(
         'the coin of payment 1 worth more',
@@ -84,7 +90,8 @@ export function transcriptVectors(stories: readonly Story[]): readonly object[] 
       fault('σ_2 changed', { receipts: withReceipt(2, flip(receipts[2]!, 63)) }, 'receipt 2'),
       fault('σ_4 changed', { receipts: withReceipt(4, flip(receipts[4]!, 63)) }, 'receipt 4'),
       fault('σ_4 by another key', { receipts: withReceipt(4, resigned(story)) }, 'receipt 4'),
-      fault('payment 4 signed by another key and all that follows rebuilt', rebuilt(story, whole), 'last checkpoint'),
+      fault('payment 4 signed by another key and all that follows rebuilt', forged(story, whole), 'last checkpoint'),
+      fault('a lock that its own client made wrong', wronglyLocked(story, whole), 'lock 4'),
     ]
   })
 }
@@ -128,19 +135,40 @@ function resigned({ scheme, payments }: Story): Uint8Array {
   return lockSchemes[scheme].sign(stranger, digest)
 }
 
-function rebuilt(story: Story, whole: WholeChannel): Partial<WholeChannel> {
-  const { channelId, payments, checkpoints } = story
+function forged(story: Story, whole: WholeChannel): Partial<WholeChannel> {
+  const { channelId, payments } = story
   const scheme = lockSchemes[story.scheme]
   const receipt = resigned(story)
   const lock = scheme.lock({ channelId, index: 4, previous: payments[2]!.receipt, receipt })
-  const core = Transcript.encode({ ...payments[3]!.core, commitment: scheme.commit(receipt), lock })
-  const transcript = Transcript.next(whole.transcripts[3]!, core)
+  const core = { ...payments[3]!.core, commitment: scheme.commit(receipt), lock }
+  return { ...endingWith(story, whole, core, stranger), receipts: whole.receipts.toSpliced(4, 1, receipt) }
+}
+
+function wronglyLocked(story: Story, whole: WholeChannel): Partial<WholeChannel> {
+  const { core } = story.payments[3]!
+  return endingWith(story, whole, { ...core, lock: flip(core.lock, 31) }, story.keys.channelKey)
+}
+
+/** Another payment 4, with the transcript and the last checkpoint that go with it. */
+function endingWith(
+  story: Story,
+  whole: WholeChannel,
+  core: Transcript.Core,
+  signer: Schnorr.KeyPair,
+): Pick<WholeChannel, 'cores' | 'transcripts' | 'lastCheckpoint'> {
+  const encoded = Transcript.encode(core)
+  const transcript = Transcript.next(whole.transcripts[3]!, encoded)
+  const last = { ...story.checkpoints.at(-1)!, transcript }
   return {
-    cores: whole.cores.toSpliced(3, 1, core),
+    cores: whole.cores.toSpliced(3, 1, encoded),
     transcripts: whole.transcripts.toSpliced(4, 1, transcript),
-    lastCheckpoint: Checkpoint.encode(Checkpoint.sign(stranger, channelId, { ...checkpoints.at(-1)!, transcript })),
-    receipts: whole.receipts.toSpliced(4, 1, receipt),
+    lastCheckpoint: Checkpoint.encode(Checkpoint.sign(signer, story.channelId, last)),
   }
+}
+
+function overAnotherTranscript({ keys, channelId, checkpoints }: Story): Uint8Array {
+  const other = { ...checkpoints[0]!, transcript: seed('another transcript') }
+  return Checkpoint.encode(Checkpoint.sign(keys.channelKey, channelId, other))
 }
 
 interface End {

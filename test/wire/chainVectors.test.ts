@@ -122,14 +122,24 @@ function firstFault(channel: Case): string | undefined {
   const channelId = Terms.channelId(channel.terms)
   if (!Attachment.verify({ terms: channel.terms, agreed: terms, commitment, grant })) return 'grant'
 
+  const checkpointOf = (encoded: Uint8Array): Checkpoint.Checkpoint | undefined => {
+    const checkpoint = Checkpoint.parse(encoded)
+    const signed = checkpoint.ok && Checkpoint.verify(terms.channelKey, channelId, checkpoint.value)
+    return signed ? checkpoint.value : undefined
+  }
   const segments = new Map<number, Segment>()
   const { unitPrice, segmentLength: length, anchor } = terms
   segments.set(0, { base: 0n, unitPrice, length, anchor })
+  const standings: Checkpoint.Checkpoint[] = []
   for (const encoded of channel.checkpoints) {
-    const checkpoint = Checkpoint.parse(encoded)
-    if (!checkpoint.ok || !Checkpoint.verify(terms.channelKey, channelId, checkpoint.value)) return 'checkpoint'
-    const { segment, amount: base, nextUnitPrice, nextLength, nextAnchor } = checkpoint.value
+    const checkpoint = checkpointOf(encoded)
+    if (checkpoint === undefined) return 'checkpoint'
+    const { segment, index, amount: base, nextUnitPrice, nextLength, nextAnchor } = checkpoint
+    const before = standings.at(-1) ?? { segment: 0, index: 0, amount: 0n }
+    if (segment <= before.segment || index < before.index || base < before.amount) return 'checkpoint'
+    if (base + BigInt(nextLength) * nextUnitPrice > terms.funds) return 'checkpoint'
     segments.set(segment, { base, unitPrice: nextUnitPrice, length: nextLength, anchor: nextAnchor })
+    standings.push(checkpoint)
   }
 
   const scheme = lockSchemes[terms.lockScheme]
@@ -137,6 +147,7 @@ function firstFault(channel: Case): string | undefined {
   const commitments = [commitment]
   const parsed: Transcript.Core[] = []
   let amount = 0n
+  const amounts = [amount]
   let transcript = Transcript.first(channelId, commitment)
   if (!equal(transcript, transcripts[0])) return 'transcript 0'
   if (transcripts.length !== cores.length + 1 || receipts.length !== cores.length + 1) return 'count of payments'
@@ -159,6 +170,7 @@ function firstFault(channel: Case): string | undefined {
     const paid = segment.base + BigInt(step) * segment.unitPrice
     if (transaction.value.amount !== paid || paid < amount || paid > terms.funds) return `amount of payment ${index}`
     amount = paid
+    amounts.push(paid)
     transcript = Transcript.next(transcript, encoded)
     if (!equal(transcript, transcripts[index])) return `transcript ${index}`
     digests.push(Transaction.transactionDigest(core.value.transaction))
@@ -166,14 +178,14 @@ function firstFault(channel: Case): string | undefined {
     parsed.push(core.value)
   }
 
-  for (const encoded of channel.checkpoints) {
-    const checkpoint = Checkpoint.parse(encoded)
-    if (!checkpoint.ok || !equal(checkpoint.value.transcript, transcripts[checkpoint.value.index])) return 'checkpoint'
+  for (const checkpoint of standings) {
+    const { index } = checkpoint
+    if (index > cores.length || !equal(checkpoint.transcript, transcripts[index])) return 'checkpoint'
+    if (checkpoint.amount < amounts[index]!) return 'checkpoint'
   }
-  const last = Checkpoint.parse(channel.lastCheckpoint)
-  if (!last.ok || !Checkpoint.verify(terms.channelKey, channelId, last.value)) return 'last checkpoint'
-  if (last.value.index !== cores.length || !equal(last.value.transcript, transcript)) return 'last checkpoint'
-  if (last.value.amount < amount || last.value.amount > terms.funds) return 'last checkpoint'
+  const last = checkpointOf(channel.lastCheckpoint)
+  if (last === undefined || last.index !== cores.length || !equal(last.transcript, transcript)) return 'last checkpoint'
+  if (last.amount < amount || last.amount > terms.funds) return 'last checkpoint'
 
   for (const [index, receipt] of receipts.entries()) {
     const publicKey = index === 0 ? terms.bank : terms.channelKey
