@@ -20,7 +20,7 @@ export function seed(label: string): Uint8Array {
   return sha256(utf8(`lockstep vector: ${label}`))
 }
 
-export type Role = 'bank' | 'account' | 'channelKey' | 'vendor' | 'vendorFrameKey'
+type Role = 'bank' | 'account' | 'channelKey' | 'vendor' | 'vendorFrameKey'
 
 export interface Segment {
   readonly number: number
@@ -32,7 +32,7 @@ export interface Segment {
   readonly coins: readonly Uint8Array[]
 }
 
-export interface Payment {
+interface Payment {
   readonly transaction: Transaction.Transaction
   readonly core: Transcript.Core
   readonly frame: Frame.Payment

@@ -26,12 +26,12 @@ export function bytesOf(size: number): fc.Arbitrary<Uint8Array> {
 export const secrets: fc.Arbitrary<Uint8Array> = fc.string().map((text) => sha256(utf8(`secret ${text}`)))
 
 /** From a few: a public key costs a multiplication. */
-export const publicKeys: fc.Arbitrary<Uint8Array> = fc
+const publicKeys: fc.Arbitrary<Uint8Array> = fc
   .nat({ max: 15 })
   .map((n) => Schnorr.keyPair(sha256(utf8(`party ${n}`))).publicKey)
 
 export const amounts: fc.Arbitrary<Amount> = integers(0n, amountMax).map(amount)
-export const times: fc.Arbitrary<UnixSeconds> = integers(0n, amountMax).map(unixSeconds)
+const times: fc.Arbitrary<UnixSeconds> = integers(0n, amountMax).map(unixSeconds)
 export const anyU32: fc.Arbitrary<number> = fc.oneof(fc.nat({ max: 0xffffffff }), fc.constantFrom(0, 1, 0xffffffff))
 const indices = anyU32.map((index) => Math.max(1, index))
 const steps = fc.oneof(fc.nat({ max: segmentLengthMax }), fc.constantFrom(0, 1, segmentLengthMax))
