@@ -1,0 +1,21 @@
+/** The contract as this program uses it; a test holds it against the compiled one. Parsed by viem's `parseAbi`. */
+export const registrySignatures = [
+  'struct Batch { bytes32 root; uint64 count; uint64 recordedAt; }',
+  'event Recorded(uint64 indexed batch, bytes32 indexed root, uint64 count)',
+  'error NotRecorder(address caller, address recorder)',
+  'error BatchOutOfOrder(uint64 batch, uint64 expected)',
+  'error RootIsZero(uint64 batch)',
+  'error BatchIsEmpty(uint64 batch)',
+  'error BatchUnknown(uint64 batch, uint64 last)',
+  'error RecorderIsZero()',
+  'error TermsSize(uint256 size, uint256 expected)',
+  'constructor(address recorder_)',
+  'function record(uint64 batch, bytes32 root, uint64 count)',
+  'function recorder() view returns (address)',
+  'function last() view returns (uint64)',
+  'function read(uint64 batch) view returns (Batch)',
+  'function includes(uint64 batch, bytes32 leaf, uint64 index, bytes32[] path) view returns (bool)',
+  'function verify(bytes32 leaf, uint64 index, uint64 count, bytes32[] path, bytes32 root) pure returns (bool)',
+  'function channelId(bytes terms) pure returns (bytes32)',
+  'function leafOf(bytes settled) pure returns (bytes32)',
+] as const
