@@ -1,0 +1,169 @@
+/** A saved directory: its files, how they are written and read, and what a verifier says of them. */
+
+import type { Stats } from 'node:fs'
+import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Batch, ChainIdentity, Hex } from '../../chain/index.ts'
+import { CommandError, exitCodes } from '../command.ts'
+
+/** The files of an archive by their names. */
+export type Files = ReadonlyMap<string, Uint8Array>
+
+/** What a verifier is told from elsewhere. What is left out is taken from the archive itself. */
+export interface Trust {
+  /** The bank's public key. */
+  readonly bank?: Uint8Array | undefined
+  /** Address of the registry, lower case. */
+  readonly registry?: Hex | undefined
+}
+
+export type ArchiveVerdict = ArchiveSound | ArchiveFault
+
+/** Every byte of every file is as it must be. */
+export interface ArchiveSound {
+  readonly ok: true
+  readonly profile: 'lockstep' | 'published'
+  /** The bank's public key: the one trusted, or the one found where none was. */
+  readonly bank: Uint8Array
+  /** What the chain holds of it, where the archive shows it to be recorded. */
+  readonly record: RecordFound | undefined
+  /** For a person: a few lines. */
+  readonly summary: readonly string[]
+  /** For a program: what `--json` prints beside `ok` and `profile`. Amounts are decimal strings of base units. */
+  readonly facts: Facts
+}
+
+export interface RecordFound {
+  readonly chain: ChainIdentity
+  readonly batch: Batch
+  /** Hash of the record transaction, recomputed from its bytes. */
+  readonly recordTx: Hex
+}
+
+export type Facts = { readonly [name: string]: Fact }
+type Fact = string | number | boolean | null | Facts
+
+/** The first thing that is wrong. */
+export interface ArchiveFault {
+  readonly ok: false
+  readonly file: string
+  readonly reason: FaultReason
+  /** One clause: where in the file, and the values that show it. */
+  readonly detail: string
+}
+
+export type FaultReason =
+  /** A file is missing, one too many, no plain file, or of a size it cannot have. */
+  | 'FileMissing'
+  | 'FileUnexpected'
+  | 'FileSize'
+  /** Bytes that no encoder writes. */
+  | 'Malformed'
+  /** Sound perhaps, but of another bank or registry than the one trusted. */
+  | 'Untrusted'
+  /** It belongs to another channel. */
+  | 'ChannelMismatch'
+  | 'SignatureInvalid'
+  /** A number is not the one that follows. */
+  | 'OrderInvalid'
+  | 'AmountInvalid'
+  | 'CoinInvalid'
+  | 'TranscriptMismatch'
+  /** A receipt is not the one committed to. */
+  | 'CommitmentMismatch'
+  | 'LockMismatch'
+  /** The record says something else than the channel. */
+  | 'RecordMismatch'
+  /** The proof does not lead from the record to what was written to the chain. */
+  | 'ProofInvalid'
+  /** A chain that was asked says otherwise. */
+  | 'NotOnChain'
+
+export function fault(file: string, reason: FaultReason, detail: string): ArchiveFault {
+  return { ok: false, file, reason, detail }
+}
+
+/** The first file that is missing or one too many, in the order of `names`. */
+export function namesFault(files: Files, names: readonly string[]): ArchiveFault | undefined {
+  for (const name of names) if (!files.has(name)) return fault(name, 'FileMissing', 'the file is missing')
+  for (const name of files.keys()) {
+    if (!names.includes(name)) return fault(name, 'FileUnexpected', 'no verifier knows this file: take it away')
+  }
+  return undefined
+}
+
+/**
+ * Writes an archive into `dir`, which is made where it is missing and refused where anything is in it. All of it is on the disk
+ * once this returns. Only the owner may read it: it tells what was bought.
+ */
+export async function writeArchive(dir: string, files: Files): Promise<void> {
+  try {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    if ((await readdir(dir)).length > 0) {
+      throw new CommandError(`${dir} is not empty, and nothing is ever written over: name a new directory`, usage)
+    }
+    for (const [name, bytes] of files) await writeSynced(join(dir, name), bytes)
+    await syncDirectory(dir)
+  } catch (error) {
+    if (error instanceof CommandError) throw error
+    throw new CommandError(`${dir} cannot be written (${codeOf(error)}): name another directory`, { cause: error })
+  }
+}
+
+/** Reads every file of `dir`. What cannot be an archive is a fault; a directory that cannot be read is a {@link CommandError}. */
+export async function readArchive(dir: string): Promise<{ readonly ok: true; readonly files: Files } | ArchiveFault> {
+  try {
+    const names = (await readdir(dir)).sort()
+    if (names.length > filesMax) return fault(dir, 'FileUnexpected', `more than ${filesMax} files`)
+    const files = new Map<string, Uint8Array>()
+    for (const name of names) {
+      const path = join(dir, name)
+      const wrong = statFault(name, await stat(path))
+      if (wrong !== undefined) return wrong
+      files.set(name, await readFile(path))
+    }
+    return { ok: true, files }
+  } catch (error) {
+    throw new CommandError(`${dir} cannot be read (${codeOf(error)}): name a directory that --save wrote`, {
+      cause: error,
+      ...usage,
+    })
+  }
+}
+
+const filesMax = 64
+/** A million payments and more. */
+const sizeMax = 256 * 1024 * 1024
+const usage = { exitCode: exitCodes.usage } as const
+
+function statFault(name: string, stats: Stats): ArchiveFault | undefined {
+  if (!stats.isFile()) return fault(name, 'FileUnexpected', 'not a plain file')
+  return stats.size > sizeMax
+    ? fault(name, 'FileSize', `${stats.size} bytes, and at most ${sizeMax} are read`)
+    : undefined
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx', 0o600)
+  try {
+    await file.writeFile(bytes)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
+
+/** Names of files are durable once their directory is. Windows has no such thing, and needs none. */
+async function syncDirectory(dir: string): Promise<void> {
+  if (process.platform === 'win32') return
+  const directory = await open(dir, 'r')
+  try {
+    await directory.sync()
+  } finally {
+    await directory.close()
+  }
+}
+
+function codeOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? String(error)
+}
