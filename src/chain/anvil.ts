@@ -71,7 +71,8 @@ export function anvilBinary(platform: string = process.platform, arch: string = 
   const name = `@foundry-rs/anvil-${platform}-${arch === 'x64' ? 'amd64' : arch}`
   const file = platform === 'win32' ? 'anvil.exe' : 'anvil'
   try {
-    const anvil = createRequire(import.meta.url).resolve('@foundry-rs/anvil/package.json')
+    const require = createRequire(import.meta.url)
+    const anvil = require.resolve('@foundry-rs/anvil/package.json')
     const fetched = join(dirname(anvil), file)
     // Where npm left the package for this machine out, the package's install script fetches the program.
     return existsSync(fetched) ? fetched : createRequire(anvil).resolve(`${name}/bin/${file}`)
@@ -95,9 +96,9 @@ interface Start {
 }
 
 function spawnGuarded(binary: string, args: readonly string[]): Guarded {
-  // The guard stands beside this file, as TypeScript in the sources and as JavaScript in the package.
-  const guard = fileURLToPath(new URL(import.meta.url.replace(/anvil(?=\.[jt]s$)/, 'anvilGuard')))
-  return spawn(process.execPath, [guard, binary, ...args], {
+  const isSource = import.meta.url.endsWith('.ts')
+  const guard = isSource ? new URL('./anvilGuard.ts', import.meta.url) : new URL('./anvilGuard.js', import.meta.url)
+  return spawn(process.execPath, [fileURLToPath(guard), binary, ...args], {
     stdio: ['pipe', 'pipe', 'pipe'],
     // A session of its own: Ctrl-C reaches this process alone, which may still want to record something.
     detached: true,
