@@ -5,7 +5,7 @@ import { sha256 } from '../crypto/hash.ts'
 import type * as Schnorr from '../crypto/Schnorr.ts'
 import type { ChannelStatus, Settlement } from '../http/bank.ts'
 import { Bank as Decide, type Refusal, refuse } from '../protocol/index.ts'
-import { amount as amountOf, type UnixSeconds, unixSeconds } from '../wire/amount.ts'
+import { amountMax, amount as amountOf, type UnixSeconds, unixSeconds } from '../wire/amount.ts'
 import * as Close from '../wire/Close.ts'
 import * as Open from '../wire/Open.ts'
 import * as Record from '../wire/Record.ts'
@@ -97,12 +97,16 @@ export function createBank(deps: BankDeps): Bank {
     async deposit(account, asset, amount) {
       if (!rules.assets.includes(asset))
         return refuse('AssetMismatch', `${asset} is none of ${rules.assets.join(', ')}`)
-      if (amount <= 0n) return refuse('Malformed', `a deposit is above zero, not ${amount}`)
+      if (amount <= 0n || amount > amountMax)
+        return refuse('Malformed', `a deposit is above 0 and below 2^63, not ${amount}`)
       if ((await store.account(account)) === undefined) return unknownAccount(account)
-      const entry = depositEntry(random(32), { account, asset, amount })
-      const { ok } = await store.commit([{ kind: 'entry', entry, at: now() }])
-      if (!ok) return refuse('Malformed', `all deposits of ${asset} together stay below 2^63`)
-      return { ok: true, balance: await store.balance(account, asset) }
+      return attempt(async () => {
+        const entry = depositEntry(random(32), { account, asset, amount })
+        const committed = await store.commit([{ kind: 'entry', entry, at: now() }])
+        if (committed.ok) return { ok: true, balance: await store.balance(account, asset) } as const
+        if (committed.conflict !== 'AssetFull') return undefined
+        return refuse('Malformed', `all deposits of ${asset} together stay below 2^63`)
+      })
     },
 
     async balance(account, asset) {

@@ -1,0 +1,245 @@
+import { execFile } from 'node:child_process'
+import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { promisify } from 'node:util'
+import { describe, expect, test } from 'vitest'
+import type { Change } from '../../src/bank/store/contract.ts'
+import { migrations } from '../../src/bank/store/schema.ts'
+import { sqliteBankStore } from '../../src/bank/store/sqlite.ts'
+import { fromHex } from '../../src/crypto/bytes.ts'
+import { StoreError } from '../../src/sqlite/open.ts'
+import { account, bytesOf, must, now, vendorKey } from '../protocol/world.ts'
+import { asset, buy, claimOf, openWorld, propose } from './channels.ts'
+import { contents, openBank, openFundedBank, query, temporaryPath } from './support.ts'
+
+const ann = account.publicKey
+
+describe('the schema', () => {
+  test('says of every column what it holds', () => {
+    const path = temporaryPath()
+    openBank({ path })
+    const tables = query(path, `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND sql IS NOT NULL`)
+    expect(tables.length).toBeGreaterThan(7)
+    for (const { name, sql } of tables) {
+      const columns = query(path, `SELECT name FROM pragma_table_info('${String(name)}')`)
+      for (const column of columns) {
+        const line = String(sql)
+          .split('\n')
+          .find((one) => one.trim().startsWith(`${String(column.name)} `))
+        expect(line, `${String(name)}.${String(column.name)}`).toMatch(/-- \S/)
+      }
+    }
+  })
+
+  test('starts every key with its shard, and has neither triggers nor sequences', () => {
+    const path = temporaryPath()
+    openBank({ path })
+    const keys = query(
+      path,
+      `SELECT DISTINCT t.name AS "table", (SELECT name FROM pragma_index_info(i.name) WHERE seqno = 0) AS first
+         FROM pragma_table_list t JOIN pragma_index_list(t.name) i WHERE t.schema = 'main' AND t.type = 'table'`,
+    )
+    expect(keys.length).toBeGreaterThan(7)
+    for (const key of keys) expect(['shard', 'log']).toContain(key.first)
+    const links = query(
+      path,
+      `SELECT f."from" FROM pragma_table_list t JOIN pragma_foreign_key_list(t.name) f WHERE seq = 0 AND t.schema = 'main'`,
+    )
+    expect(new Set(links.map(({ from }) => from))).toEqual(new Set(['shard']))
+    expect(query(path, `SELECT * FROM sqlite_schema WHERE type = 'trigger' OR sql LIKE '%AUTOINCREMENT%'`)).toEqual([])
+  })
+
+  test.each([
+    ['a balance below zero', `INSERT INTO balances VALUES (0, 'account', zeroblob(32), 'USD/6', -1)`],
+    ['a movement of nothing', `UPDATE transfers SET amount = 0`],
+    ['a movement of half a unit', `UPDATE transfers SET amount = 0.5`],
+    ['a transfer of no entry', `UPDATE transfers SET reference = zeroblob(32)`],
+    ['an entry that vanishes', `DELETE FROM entries`],
+    ['a reputation above 100', `UPDATE accounts SET reputation = 101`],
+    ['a channel closed without a claim', `UPDATE channels SET status = 'closed'`],
+    [
+      'a split that is not the funds',
+      `UPDATE channels SET status = 'closed', close = x'00', basis = 'proven', closed_at = 1, settled = 1, refund = 1`,
+    ],
+    ['an open channel with a settlement', `UPDATE channels SET settled = 1`],
+    ['a channel key of another channel', `UPDATE channels SET channel_key = zeroblob(32)`],
+    ['a command of nobody', `UPDATE commands SET account = zeroblob(32)`],
+    [
+      'a record of no channel',
+      `INSERT INTO records VALUES (0, zeroblob(32), zeroblob(269), zeroblob(32), 1, NULL, NULL)`,
+    ],
+    [
+      'two batches on their way',
+      `INSERT INTO batches (shard, batch, root, leaf_count, made_at) VALUES (0, 1, zeroblob(32), 1, 1), (0, 2, zeroblob(32), 1, 1)`,
+    ],
+  ])('cannot hold %s', async (_, sql) => {
+    const { bank, path } = await openFundedBank()
+    must(await bank.open(propose('one').bytes))
+    must(await bank.open(propose('two').bytes))
+    const db = new DatabaseSync(path, { enableForeignKeyConstraints: true })
+    expect(() => db.exec(sql)).toThrow(/constraint|cannot store/)
+    db.close()
+  })
+})
+
+describe('a commit', () => {
+  const accountOf = (name: string): Change => ({
+    kind: 'account',
+    account: { account: bytesOf(name), reputation: 60, registeredAt: now },
+  })
+
+  test('writes all of its changes or none', async () => {
+    const { store, path } = openBank()
+    expect(await store.commit([accountOf('one')])).toEqual({ ok: true })
+    const before = contents(path)
+    const refused = await store.commit([accountOf('two'), accountOf('one'), accountOf('three')])
+    expect(refused).toEqual({ ok: false, conflict: 'AccountExists' })
+    expect(contents(path)).toEqual(before)
+    expect(await store.commit([accountOf('two'), accountOf('three')])).toEqual({ ok: true })
+  })
+
+  test('that fails on a bug leaves the store as it was, and usable', async () => {
+    const { store, path } = openBank()
+    const before = contents(path)
+    const broken: Change = {
+      kind: 'account',
+      account: { account: new Uint8Array(3), reputation: 60, registeredAt: now },
+    }
+    await expect(store.commit([accountOf('one'), broken])).rejects.toThrow('constraint')
+    expect(contents(path)).toEqual(before)
+    expect(await store.commit([accountOf('one')])).toEqual({ ok: true })
+  })
+
+  test('posts an entry once', async () => {
+    const { bank, store, path } = await openFundedBank(500n)
+    const transfers = [
+      { asset, amount: 5n, from: { place: 'outside', owner: ann }, to: { place: 'account', owner: ann } },
+    ] as const
+    const change: Change = { kind: 'entry', entry: { kind: 'deposit', reference: bytesOf('d'), transfers }, at: now }
+    expect(await store.commit([change])).toEqual({ ok: true })
+    expect(await store.commit([change])).toEqual({ ok: false, conflict: 'EntryExists' })
+    expect(await bank.balance(ann, asset)).toEqual({ ok: true, balance: 505n })
+    expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
+  })
+})
+
+describe('the audit view', () => {
+  test.each([
+    ['balance is not the sum of its postings', `UPDATE balances SET balance = balance + 1 WHERE place = 'account'`],
+    ['balance is not the sum of its postings', `DELETE FROM balances WHERE place = 'account'`],
+    ['channel does not hold its funds', `UPDATE balances SET balance = 0 WHERE place = 'channel'`],
+    ['channel does not hold its funds', `UPDATE channels SET funds = funds + 1`],
+    ['money is in no channel that is known', `DELETE FROM channels`],
+    ['settled channel was not paid out', `INSERT INTO balances VALUES (0, 'transit', zeroblob(32), 'USD/6', 1)`],
+    ['asset does not add up to zero', `INSERT INTO balances VALUES (0, 'account', zeroblob(32), 'USD/6', 1)`],
+  ])('shows that a %s', async (fault, sql) => {
+    const { bank, path } = await openFundedBank()
+    must(await bank.open(propose('one').bytes))
+    expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
+    const db = new DatabaseSync(path)
+    db.exec(sql)
+    db.close()
+    expect(query(path, 'SELECT fault FROM imbalances').map((row) => row.fault)).toContain(fault)
+  })
+})
+
+describe('a store', () => {
+  test('keeps everything when it is closed and opened', async () => {
+    const { bank, path } = await openFundedBank()
+    const world = await openWorld(bank, 'one')
+    const { bytes } = propose('two')
+    const { opened } = must(await bank.open(bytes))
+    buy(world, 4)
+    const claim = claimOf(world)
+    const settlement = await bank.close(claim)
+    await bank.record()
+    const proof = await bank.proof(world.client.channelId)
+    const before = contents(path)
+    await bank.stop()
+
+    const again = openBank({ path }).bank
+    expect(contents(path)).toEqual(before)
+    expect(must(await again.open(bytes)).opened).toEqual(opened)
+    expect(await again.close(claim)).toEqual(settlement)
+    expect(await again.proof(world.client.channelId)).toEqual(proof)
+    expect(await again.record()).toEqual([])
+    expect(contents(path)).toEqual(before)
+  })
+
+  test('keeps what was acknowledged when its process is killed', async () => {
+    const path = temporaryPath()
+    const program = join(import.meta.dirname, 'killed.ts')
+    const killed = promisify(execFile)(process.execPath, [program, path])
+    const { stdout, signal } = await killed.then(
+      (result) => ({ ...result, signal: 'none' }),
+      (error: { readonly stdout: string; readonly signal: string }) => error,
+    )
+    expect(signal).toBe('SIGKILL')
+    const { opened, settled } = JSON.parse(stdout) as { readonly opened: string; readonly settled: string }
+    const { bank } = openBank({ path })
+    expect(must(await bank.open(propose('acknowledged').bytes)).opened).toEqual(fromHex(opened))
+    expect(await bank.balance(vendorKey.publicKey, asset)).toEqual({ ok: true, balance: BigInt(settled) })
+    expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
+    expect(await bank.record()).toHaveLength(1)
+  })
+
+  test('waits for the disk at every commit', async () => {
+    const { path } = openBank()
+    expect(query(path, 'PRAGMA journal_mode')).toEqual([{ journal_mode: 'wal' }])
+    expect(readFileSync(join(import.meta.dirname, '../../src/sqlite/open.ts'), 'utf8')).toContain('synchronous = FULL')
+  })
+
+  test('of a newer version is not opened, and not touched', async () => {
+    const { bank, path } = await openFundedBank()
+    await bank.stop()
+    const db = new DatabaseSync(path)
+    db.exec(`PRAGMA user_version = ${migrations.length + 1}`)
+    db.close()
+    const before = readFileSync(path)
+    expect(() => sqliteBankStore(path)).toThrow(StoreError)
+    expect(() => sqliteBankStore(path)).toThrow(/newer/)
+    expect(readFileSync(path)).toEqual(before)
+  })
+
+  test('of another role is not opened', () => {
+    const path = temporaryPath('vendor.sqlite')
+    const db = new DatabaseSync(path)
+    db.exec('PRAGMA application_id = 1; PRAGMA user_version = 1')
+    db.close()
+    expect(() => sqliteBankStore(path)).toThrow(/not a bank's store/)
+  })
+
+  test('that is no database is not opened', () => {
+    const path = temporaryPath()
+    writeFileSync(path, 'accounts,balances\n'.repeat(100))
+    expect(() => sqliteBankStore(path)).toThrow(StoreError)
+    expect(() => sqliteBankStore(path)).toThrow(/no SQLite database/)
+  })
+
+  test('in a folder that is not there says so', () => {
+    expect(() => sqliteBankStore(join(temporaryPath(), 'none', 'bank.sqlite'))).toThrow(/folder exist/)
+  })
+
+  test('that is damaged refuses with advice, and what it can still read is right', async () => {
+    const { bank, path } = await openFundedBank()
+    for (let number = 0; number < 20; number++) must(await bank.open(propose(`${number}`).bytes))
+    await bank.stop()
+    const copy = temporaryPath('copy.sqlite')
+    copyFileSync(path, copy)
+    const bytes = readFileSync(copy)
+    // Pages of rows, behind the schema.
+    bytes.fill(0xa5, 20 * 4096)
+    writeFileSync(copy, bytes)
+    const { bank: damaged } = openBank({ path: copy })
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 20 }, (_, number) => damaged.open(propose(`${number}`).bytes)),
+    )
+    const errors = attempts.flatMap((one) => (one.status === 'rejected' ? [one.reason as unknown] : []))
+    expect(errors.length).toBeGreaterThan(0)
+    for (const error of errors) {
+      expect(error).toBeInstanceOf(StoreError)
+      expect(String(error)).toMatch(/restore a backup/)
+    }
+  })
+})

@@ -1,0 +1,108 @@
+/** A bank with a real store in a folder of its own. */
+
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { afterEach } from 'vitest'
+import { type Bank, type BankDeps, createBank } from '../../src/bank/service.ts'
+import type { BankStore } from '../../src/bank/store/contract.ts'
+import { sqliteBankStore } from '../../src/bank/store/sqlite.ts'
+import { openLog } from '../../src/chain/embedded.ts'
+import { concat, u32, utf8 } from '../../src/crypto/bytes.ts'
+import { sha256 } from '../../src/crypto/hash.ts'
+import type { Reason, Refusal } from '../../src/protocol/index.ts'
+import { type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
+import { account, bankKey, must, now, vendorKey } from '../protocol/world.ts'
+import { asset, network, rules } from './channels.ts'
+
+export interface TestBank {
+  readonly bank: Bank
+  readonly store: BankStore
+  /** The store's file. */
+  readonly path: string
+  /** Moves the bank's clock. */
+  setClock(to: bigint): void
+}
+
+const cleanups: (() => void)[] = []
+
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup()
+})
+
+/** A path in a folder that goes when the test ends. */
+export function temporaryPath(name = 'bank.sqlite'): string {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-bank-'))
+  cleanups.push(() => rmSync(folder, { recursive: true, force: true }))
+  return join(folder, name)
+}
+
+export function openBank(options: Partial<BankDeps> & { readonly path?: string } = {}): TestBank {
+  const { path = temporaryPath(), store = sqliteBankStore(path), key = bankKey } = options
+  let clock: UnixSeconds = now
+  const deps = {
+    store,
+    key,
+    rules,
+    now: () => clock,
+    chain: openLog({ store: store.log, key, now: () => clock }, { network }),
+    random: counted(path),
+    ...options,
+  }
+  const bank = createBank(deps)
+  let closed = false
+  const close = store.close.bind(store)
+  store.close = async () => {
+    if (closed) return
+    closed = true
+    await close()
+  }
+  cleanups.push(() => void store.close())
+  return {
+    bank,
+    store,
+    path,
+    setClock: (to) => {
+      clock = unixSeconds(to)
+    },
+  }
+}
+
+/** A bank at which client and vendor have accounts, the client's with `funds`. */
+export async function openFundedBank(
+  funds = 10_000_000n,
+  options: Parameters<typeof openBank>[0] = {},
+): Promise<TestBank> {
+  const test = openBank(options)
+  must(await test.bank.register(account.publicKey))
+  must(await test.bank.register(vendorKey.publicKey))
+  must(await test.bank.deposit(account.publicKey, asset, funds))
+  return test
+}
+
+/** Reads the file beside the bank, as an auditor would. */
+export function query(path: string, sql: string): readonly Record<string, unknown>[] {
+  const db = new DatabaseSync(path, { readOnly: true, readBigInts: true })
+  try {
+    return db.prepare(sql).all()
+  } finally {
+    db.close()
+  }
+}
+
+/** Every row of every table. */
+export function contents(path: string): Readonly<Record<string, unknown>> {
+  const tables = query(path, `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`)
+  return Object.fromEntries(tables.map(({ name }) => [name, query(path, `SELECT * FROM "${String(name)}"`)]))
+}
+
+export function reasonOf(result: Refusal | { readonly ok: true }): Reason | 'ok' {
+  return result.ok ? 'ok' : result.reason
+}
+
+/** Bytes that differ at each call, the same in each run. */
+function counted(label: string): (size: number) => Uint8Array {
+  let calls = 0
+  return (size) => sha256(concat(utf8(label), u32(calls++))).slice(0, size)
+}
