@@ -5,7 +5,7 @@ import { verifyTransaction } from './evmTransaction.ts'
 import * as LogEntry from './LogEntry.ts'
 import type { RecordProof } from './RecordProof.ts'
 import * as TreeHead from './TreeHead.ts'
-import { loadViem, type Viem } from './viem.ts'
+import { loadViem } from './viem.ts'
 
 /** What a verifier believes before it looks at a proof. */
 export interface TrustRoots {
@@ -53,7 +53,7 @@ export async function verifyRecord(args: {
   readonly proof: RecordProof
   readonly trust: TrustRoots
   /** Where viem comes from, needed for a record on an EVM chain. */
-  readonly load?: () => Promise<Viem>
+  readonly load?: () => Promise<unknown>
 }): Promise<Verdict> {
   const { leaf, proof, trust, load } = args
   const { batch, chain } = proof.head.head

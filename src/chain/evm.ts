@@ -2,12 +2,23 @@ import type { ParseAbi, PrivateKeyAccount, TransactionReceipt } from 'viem'
 import { fromHex, toHex } from '../crypto/bytes.ts'
 import type { Batch, Chain, EvmIdentity, Hex, Recorded } from './Chain.ts'
 import { ChainError } from './chainError.ts'
-import { ask, assertChain, type Connection, type ConnectionOptions, connect, send, waitForEarlier } from './evmSend.ts'
+import { ask, assertChain, type Connection, connect, send, waitForEarlier } from './evmSend.ts'
 import { registrySignatures } from './registry.ts'
 import { registryBytecode } from './registryBytecode.ts'
 import { asItStands, outOfOrder } from './standing.ts'
 import { isAddress, loadViem } from './viem.ts'
 import { pause, queue } from './waiting.ts'
+
+export interface ConnectionOptions {
+  readonly rpcUrl: string
+  readonly chainId: number
+  /** How long a transaction may take into a block. Default two minutes. */
+  readonly timeoutMs?: number
+  /** How long one question to the node may take. Default ten seconds. */
+  readonly requestTimeoutMs?: number
+  /** Blocks a recorded batch waits for, its own included. Default 1. */
+  readonly confirmations?: number
+}
 
 export interface RegistryOptions extends ConnectionOptions {
   /** Address of the contract, lower case. */

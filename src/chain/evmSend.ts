@@ -1,6 +1,7 @@
 import type { PrivateKeyAccount, PublicClient, TransactionReceipt } from 'viem'
 import type { Hex } from './Chain.ts'
 import { ChainError } from './chainError.ts'
+import type { ConnectionOptions } from './evm.ts'
 import { faultOf, nameOf, type Viem } from './viem.ts'
 import { pause } from './waiting.ts'
 
@@ -15,17 +16,6 @@ export interface Connection {
   readonly timeoutMs: number
   /** Blocks a receipt needs, its own included. */
   readonly confirmations: number
-}
-
-export interface ConnectionOptions {
-  readonly rpcUrl: string
-  readonly chainId: number
-  /** How long a transaction may take into a block. Default two minutes. */
-  readonly timeoutMs?: number
-  /** How long one question to the node may take. Default ten seconds. */
-  readonly requestTimeoutMs?: number
-  /** Blocks a recorded batch waits for, its own included. Default 1. */
-  readonly confirmations?: number
 }
 
 /** Something to send: `subject` is what messages say was not done, `The registry was not deployed`. */

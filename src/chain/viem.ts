@@ -3,9 +3,9 @@ import { ChainError, type ChainReason } from './chainError.ts'
 export type Viem = typeof import('viem')
 
 /** viem is an optional peer: whoever keeps to the embedded log does without it. */
-export async function loadViem(load: () => Promise<Viem> = () => import('viem')): Promise<Viem> {
+export async function loadViem(load: () => Promise<unknown> = () => import('viem')): Promise<Viem> {
   try {
-    return await load()
+    return (await load()) as Viem
   } catch (cause) {
     throw new ChainError(
       'PackageMissing',

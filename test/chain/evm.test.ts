@@ -238,16 +238,32 @@ describe('a transaction whose fate is unknown', () => {
     expect(await chain.record(batchOf(1))).toMatchObject({ batch: batchOf(1) })
   })
 
-  test('is settled when it failed in its block', async () => {
+  test('is settled by its block, in which it may have failed', async () => {
+    const { registry } = await deploy()
+    const chain = await attach({ registry, key })
+    const error = await withoutMining(async () => {
+      const recording = chainErrorOf(chain.record(batchOf(1)), 'Reverted')
+      await isSent()
+      // As if the recorder had recorded five batches from elsewhere in the meantime.
+      await anvil.rpc('anvil_setStorageAt', [registry, `0x${'00'.repeat(32)}`, `0x${'00'.repeat(31)}05`])
+      await anvil.rpc('evm_mine')
+      return recording
+    })
+    expect(error.outcome).toBe('not-recorded')
+    expect(error.message).toMatch(
+      /^Batch 1 was not recorded: transaction 0x[0-9a-f]{64} failed in block \d+ and cost \d+ gas\./,
+    )
+  })
+
+  test('is not doubled by a second process with the same key', async () => {
     const { registry } = await deploy()
     const [chain, other] = [await attach({ registry, key }), await attach({ registry, key })]
-    let results: readonly PromiseSettledResult<Recorded>[] = []
-    await withoutMining(async () => {
-      // Two processes with one key: both look at the chain before either has sent.
+    const results = await withoutMining(async () => {
+      // Both look at the chain before either has sent.
       const racing = Promise.allSettled([chain.record(batchOf(1)), other.record({ ...batchOf(1), count: 7 })])
-      await expect.poll(async () => Number(await sentBy(key, 'pending')) - Number(await sentBy(key))).toBe(1)
+      await isSent()
       await anvil.rpc('evm_mine')
-      results = await racing
+      return racing
     })
     expect(results.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
     expect(await chain.last()).toBe(1)
@@ -278,6 +294,11 @@ async function withoutMining<T>(task: () => Promise<T>): Promise<T> {
     await anvil.rpc('evm_setAutomine', [true])
     await anvil.rpc('evm_mine')
   }
+}
+
+/** Once a transaction of the recorder waits for a block. */
+async function isSent(): Promise<void> {
+  await expect.poll(async () => Number(await sentBy(key, 'pending')) - Number(await sentBy(key))).toBe(1)
 }
 
 function sentBy(secret: Uint8Array, block = 'latest'): Promise<unknown> {
