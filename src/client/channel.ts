@@ -1,5 +1,5 @@
 import { sha256 } from '../crypto/hash.ts'
-import { parseStatementHeader, paymentHeaders } from '../http/headers.ts'
+import { headerNames, parseStatementHeader, paymentHeaders } from '../http/headers.ts'
 import { contentDigest, requestDigest } from '../http/requestDigest.ts'
 import { Client } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
@@ -23,7 +23,11 @@ export interface ChannelOptions {
   readonly opened: Uint8Array
   /** How often a request is sent whose response does not come. */
   readonly attempts: number
+  readonly onTraffic: OnTraffic
 }
+
+/** Told of every message of the protocol that a channel sent or received: bytes as they travel, header names included. */
+export type OnTraffic = (direction: 'sent' | 'received', bytes: number) => void
 
 /** An open channel that pays one vendor. Requests may run in parallel; each is paid once, however often it is sent. */
 export class PayingChannel {
@@ -66,17 +70,11 @@ export class PayingChannel {
     const payment = await this.pay(price, digest)
     const attachment = this.#attached ? undefined : this.attachment
     const { frame, checkpoint } = payment
-    for (const [name, value] of Object.entries(paymentHeaders({ frame, checkpoint, attachment }))) {
-      request.headers.set(name, value)
-    }
+    const carried = paymentHeaders({ frame, checkpoint, attachment })
     const { method, headers } = request
-    const response = await this.#send(url, {
-      ...init,
-      method,
-      headers,
-      redirect: 'manual',
-      ...(body.length > 0 && { body }),
-    })
+    for (const [name, value] of Object.entries(carried)) headers.set(name, value)
+    const sent = { ...init, method, headers, redirect: 'manual' as const, ...(body.length > 0 && { body }) }
+    const response = await this.#send(url, sent, headerBytes(carried))
     await this.#acknowledgeIn(response)
     return response
   }
@@ -119,6 +117,10 @@ export class PayingChannel {
     return Attachment.encode(this.#channel.attachment)
   }
 
+  get onTraffic(): OnTraffic {
+    return this.#options.onTraffic
+  }
+
   get now(): UnixSeconds {
     return this.#options.now()
   }
@@ -148,10 +150,11 @@ export class PayingChannel {
     return journal.commit(this.#channel.channelId, stateOf(this.#channel, { opened, ...this.#kept }), payment)
   }
 
-  async #send(url: string, init: RequestInit): Promise<Response> {
+  async #send(url: string, init: RequestInit, bytes: number): Promise<Response> {
     let failure: unknown
     for (let attempt = 0; attempt < this.#options.attempts; attempt++) {
       try {
+        this.onTraffic('sent', bytes)
         return await this.#options.fetch(url, init)
       } catch (error) {
         // No response: whether the request arrived is unknown, and sending it again is safe.
@@ -164,6 +167,7 @@ export class PayingChannel {
   async #acknowledgeIn(response: Response): Promise<void> {
     const statement = parseStatementHeader(response.headers, this.#channel.macs.statement)
     if (statement === undefined) return
+    this.onTraffic('received', headerBytes({ [headerNames.statement]: response.headers.get(headerNames.statement)! }))
     if (!statement.ok) throw new RefusedError(statement)
     await this.acknowledge(statement.value)
   }
@@ -174,4 +178,9 @@ export class PayingChannel {
     const { fetch, vendorUrl } = this.#options
     return post(fetch, new URL('/lockstep/ask', vendorUrl).href, question, sizeMax)
   }
+}
+
+/** As HTTP/1.1 writes them: name, colon, space, value, line end. */
+function headerBytes(headers: Readonly<Record<string, string>>): number {
+  return Object.entries(headers).reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0)
 }

@@ -1,4 +1,4 @@
-export { type ChannelOptions, PayingChannel } from './channel.ts'
+export { type ChannelOptions, type OnTraffic, PayingChannel } from './channel.ts'
 export { RefusedError, UnansweredError } from './errors.ts'
 export type { ChannelState, Journal, ProposedChannel, StoredChannel, StoredPayment } from './journal/contract.ts'
 export { type Fetch, fetchOffer, post } from './remote.ts'

@@ -1,7 +1,8 @@
 import { requestDigest } from '../http/requestDigest.ts'
 import { parseVendorMessage, subprotocol } from '../http/stream.ts'
 import { Client } from '../protocol/index.ts'
-import type { PayingChannel } from './channel.ts'
+import { kinds } from '../wire/kinds.ts'
+import type { OnTraffic, PayingChannel } from './channel.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
 
 export interface StreamOptions {
@@ -21,7 +22,7 @@ export async function* stream(
   url: string,
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  const inbox = new Inbox(url)
+  const inbox = new Inbox(url, channel.onTraffic)
   try {
     await inbox.opened
     inbox.send(channel.attachment)
@@ -116,10 +117,12 @@ class Inbox {
   readonly opened: Promise<void>
   readonly #socket: WebSocket
   readonly #messages: Uint8Array[] = []
+  readonly #onTraffic: OnTraffic
   #ended = false
   #wake: () => void = () => undefined
 
-  constructor(url: string) {
+  constructor(url: string, onTraffic: OnTraffic) {
+    this.#onTraffic = onTraffic
     const address = new URL(url)
     address.protocol = address.protocol === 'https:' || address.protocol === 'wss:' ? 'wss:' : 'ws:'
     this.#socket = new WebSocket(address.href, [subprotocol])
@@ -129,7 +132,10 @@ class Inbox {
       this.#socket.onerror = () => reject(new UnansweredError(`${url} takes no paid stream: is the address right?`))
     })
     this.#socket.onmessage = ({ data }) => {
-      this.#messages.push(typeof data === 'string' ? new Uint8Array(0) : new Uint8Array(data as ArrayBuffer))
+      const message = typeof data === 'string' ? new Uint8Array(0) : new Uint8Array(data as ArrayBuffer)
+      // Of a delivery, all but its first byte is what was bought.
+      onTraffic('received', message[0] === kinds.delivery ? 1 : message.length)
+      this.#messages.push(message)
       this.#wake()
     }
     this.#socket.onclose = () => {
@@ -139,6 +145,7 @@ class Inbox {
   }
 
   send(message: Uint8Array): void {
+    this.#onTraffic('sent', message.length)
     this.#socket.send(new Uint8Array(message))
   }
 

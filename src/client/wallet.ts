@@ -6,7 +6,7 @@ import { Client } from '../protocol/index.ts'
 import { amount, type UnixSeconds, unixSeconds } from '../wire/amount.ts'
 import * as Open from '../wire/Open.ts'
 import * as Terms from '../wire/Terms.ts'
-import { PayingChannel } from './channel.ts'
+import { type OnTraffic, PayingChannel } from './channel.ts'
 import { RefusedError } from './errors.ts'
 import type { Journal, ProposedChannel } from './journal/contract.ts'
 import { type Fetch, fetchOffer, post } from './remote.ts'
@@ -26,6 +26,7 @@ export interface WalletOptions {
   readonly fetch?: Fetch
   /** How often a request is sent whose response does not come. */
   readonly attempts?: number
+  readonly onTraffic?: OnTraffic
 }
 
 export interface OpenOptions {
@@ -142,6 +143,6 @@ function channelOptions(
   { vendorUrl }: ProposedChannel,
   opened: Uint8Array,
 ): ConstructorParameters<typeof PayingChannel>[1] {
-  const { journal, now, attempts = 3 } = options
-  return { journal, now, fetch, vendorUrl, opened, attempts }
+  const { journal, now, attempts = 3, onTraffic = () => undefined } = options
+  return { journal, now, fetch, vendorUrl, opened, attempts, onTraffic }
 }

@@ -8,6 +8,7 @@ export {
   release,
   settled,
 } from './closing.ts'
+export { CollectError, collect } from './collect.ts'
 export type { Held } from './held.ts'
 export {
   answerSizeMax,

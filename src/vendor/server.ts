@@ -12,12 +12,14 @@ export interface ServeOptions {
   readonly host?: string
   /** 0 takes a free one. */
   readonly port?: number
-  /** Answers a request, or leaves it to a 404. */
-  readonly handlers: readonly ((request: Request) => Promise<Response | undefined>)[]
+  /** Given the public address: what answers a request, each leaving it to the next one, the last to a 404. */
+  readonly handlers: (publicUrl: string) => readonly Handler[]
   readonly streams: readonly StreamRoute[]
   /** The address clients know this server by; its own one where left out. */
   readonly publicUrl?: string
 }
+
+export type Handler = (request: Request) => Promise<Response | undefined>
 
 export interface RunningServer {
   readonly url: string
@@ -27,10 +29,13 @@ export interface RunningServer {
 
 /** Serves handlers of the Fetch API and paid WebSocket streams over `node:http`. Listens on loopback unless told otherwise. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
+  let handlers: readonly Handler[] = []
   const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 30_000 }, (incoming, outgoing) => {
-    answer(options, incoming, outgoing).catch((error: unknown) => outgoing.destroy(asError(error)))
+    answer(handlers, incoming, outgoing).catch((error: unknown) => outgoing.destroy(asError(error)))
   })
   const url = await listen(server, options.host ?? '127.0.0.1', options.port ?? 0)
+  const publicUrl = options.publicUrl ?? url
+  handlers = options.handlers(publicUrl)
   const sessions = new Set<StreamSession>()
   const sockets = new WebSocketServer({
     noServer: true,
@@ -39,7 +44,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     handleProtocols: (offered) => offered.has(subprotocol) && subprotocol,
   })
   server.on('upgrade', (incoming, socket, head) => {
-    const upgrade = matchStream(options, incoming, options.publicUrl ?? url)
+    const upgrade = matchStream(options.streams, incoming, publicUrl)
     if (upgrade === undefined) return refuseUpgrade(socket)
     sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
       const session = attach(webSocket, { ...upgrade, till: options.till })
@@ -89,9 +94,13 @@ export class PortBusyError extends Error {
   }
 }
 
-async function answer(options: ServeOptions, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+async function answer(
+  handlers: readonly Handler[],
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+): Promise<void> {
   const request = toRequest(incoming)
-  const response = await handle(options, request)
+  const response = await handle(handlers, request)
   outgoing.writeHead(response.status, [...response.headers].flat())
   if (response.body === null) {
     outgoing.end()
@@ -104,9 +113,9 @@ async function answer(options: ServeOptions, incoming: IncomingMessage, outgoing
   outgoing.end()
 }
 
-async function handle(options: ServeOptions, request: Request): Promise<Response> {
+async function handle(handlers: readonly Handler[], request: Request): Promise<Response> {
   try {
-    for (const handler of options.handlers) {
+    for (const handler of handlers) {
       const response = await handler(request)
       if (response !== undefined) return response
     }
@@ -132,13 +141,13 @@ function toRequest(incoming: IncomingMessage): Request {
 }
 
 function matchStream(
-  options: ServeOptions,
+  streams: readonly StreamRoute[],
   incoming: IncomingMessage,
   publicUrl: string,
 ): { route: StreamRoute; params: Record<string, string>; target: string } | undefined {
   const path = incoming.url ?? '/'
   const { pathname } = new URL(path, 'http://vendor.invalid')
-  for (const route of options.streams) {
+  for (const route of streams) {
     const params = matchPath(route.path, pathname)
     if (params !== undefined) return { route, params, target: publicUrl + path }
   }

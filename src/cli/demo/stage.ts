@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { attachRegistry, type Chain, ChainError, deployRegistry, openLog, sqliteLogStore, startAnvil } from '../../chain/index.ts'
+import {
+  attachRegistry,
+  type Chain,
+  ChainError,
+  deployRegistry,
+  openLog,
+  sqliteLogStore,
+  startAnvil,
+} from '../../chain/index.ts'
 import type * as Schnorr from '../../crypto/Schnorr.ts'
 import { openDatabase } from '../../sqlite/open.ts'
 import { type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
@@ -33,19 +41,19 @@ export async function openStage(
   try {
     const anvil = await startAnvil()
     const key = base.random(32)
-    const url = anvil.url
-    const { chainId } = anvil
+    const { url: rpcUrl, chainId } = anvil
     try {
       await anvil.fund(await addressOf(key), 10n ** 18n)
-      const { registry } = await deployRegistry({ url, chainId, key })
-      const chain = await attachRegistry({ url, chainId, key, registry, pollMs: 50 })
+      const { registry } = await deployRegistry({ rpcUrl, chainId, key })
+      const chain = await attachRegistry({ rpcUrl, chainId, key, registry, pollMs: 50 })
       return { ...base, chain, network: `eip155:${chainId}`, close: () => anvil.stop() }
     } catch (error) {
       await anvil.stop()
       throw error
     }
   } catch (error) {
-    if (error instanceof ChainError) throw new CommandError(`${error.message} Or try --chain embedded.`, { cause: error })
+    if (error instanceof ChainError)
+      throw new CommandError(`${error.message} Or try --chain embedded.`, { cause: error })
     throw error
   }
 }

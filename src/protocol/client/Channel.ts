@@ -27,6 +27,8 @@ export interface Spending {
   readonly base: bigint
   readonly unitPrice: bigint
   readonly length: number
+  /** i of the last payment made before it. */
+  readonly index: number
   /** w_0 … w_length. */
   readonly coins: readonly Uint8Array[]
   /** j of the last coin revealed. */
@@ -37,7 +39,7 @@ export interface Spending {
  * A channel as its client holds it. Changed in place by `pay.ts` and `release.ts`; whoever calls them stores the result
  * before anything leaves the process.
  *
- * Always: `acknowledged ≤ agreed`, `acknowledged ≤ paid ≤ funds`.
+ * Always: `acknowledged ≤ agreed`, `acknowledged ≤ paid ≤ funds`, `index − segment.index ≤ 1,024`.
  */
 export interface ClientChannel {
   readonly channelId: Uint8Array
@@ -62,8 +64,10 @@ export interface ClientChannel {
   agreed: bigint
   /** What the vendor says it charged. */
   acknowledged: bigint
-  /** Prices of payments whose answer has not come: index → price. */
+  /** Prices of payments whose answer has not come: index → price. A stream's last payment holds what the stream still may cost. */
   readonly outstanding: Map<number, bigint>
+  /** In streams: index → the payment that took over from it. */
+  readonly successors: Map<number, number>
   /** Why nothing is signed any more, if so. */
   frozen: string | undefined
 }
@@ -71,7 +75,7 @@ export interface ClientChannel {
 /** Segment `number` of a channel, its coins made from the channel's seed. */
 export function createSegment(
   channel: { readonly channelSeed: Uint8Array; readonly coinSalt: Uint8Array },
-  segment: { readonly number: number; readonly base: bigint; readonly unitPrice: bigint; readonly length: number },
+  segment: Pick<Spending, 'number' | 'base' | 'unitPrice' | 'length' | 'index'>,
 ): Spending {
   const { number, base, unitPrice, length } = segment
   const seed = CoinChain.segmentSeed({ channelSeed: channel.channelSeed, segment: number, base, unitPrice, length })
@@ -118,11 +122,15 @@ export function create(
     transcript: Transcript.first(channelId, opened.commitment),
     receipt: opened.receipt,
     paid: 0n,
-    segment: createSegment({ channelSeed, coinSalt }, { number: 0, base: 0n, unitPrice, length: segmentLength }),
+    segment: createSegment(
+      { channelSeed, coinSalt },
+      { number: 0, base: 0n, unitPrice, length: segmentLength, index: 0 },
+    ),
     checkpoint: undefined,
     agreed: 0n,
     acknowledged: 0n,
     outstanding: new Map(),
+    successors: new Map(),
     frozen: undefined,
   }
   return { ok: true, channel }
@@ -150,10 +158,23 @@ export function acknowledge(channel: ClientChannel, statement: Statement): Refus
   if (statement.paid > channel.paid) {
     return freeze(channel, `the vendor says ${statement.paid} was paid; it was ${channel.paid}`)
   }
+  // What was agreed to and then not charged is agreed to again: the sum of it may be more than was ever paid.
+  if (statement.spent > channel.paid) {
+    return freeze(channel, `the vendor charged ${statement.spent} in all; ${channel.paid} was paid`)
+  }
   if (statement.spent > channel.acknowledged) channel.acknowledged = statement.spent
-  if (statement.index > 0) channel.outstanding.delete(statement.index)
+  if (price !== undefined) settle(channel, statement.index, price - statement.charged)
   if (channel.checkpoint !== undefined && statement.segment >= channel.segment.number) channel.checkpoint = undefined
   return { ok: true }
+}
+
+/** A payment is answered. What a stream's payment has left goes to the one that took over; otherwise it is credit. */
+function settle(channel: ClientChannel, index: number, left: bigint): void {
+  channel.outstanding.delete(index)
+  const successor = channel.successors.get(index)
+  if (successor === undefined) return
+  channel.successors.delete(index)
+  channel.outstanding.set(successor, (channel.outstanding.get(successor) ?? 0n) + left)
 }
 
 function freeze(channel: ClientChannel, detail: string): Refusal {

@@ -2,10 +2,11 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { amount, count } from '../../wire/amount.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import * as Frame from '../../wire/Frame.ts'
-import { indexMax, segmentLengthMax } from '../../wire/kinds.ts'
+import { indexMax, segmentLengthMax, windowSize } from '../../wire/kinds.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
+import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { type ClientChannel, createSegment, credit } from './Channel.ts'
 
@@ -28,6 +29,7 @@ export function pay(
   channel: ClientChannel,
   purchase: { readonly price: bigint; readonly digest: Uint8Array; readonly now: UnixSeconds },
 ): Refusal | { readonly ok: true; readonly payment: Paid } {
+  assert(purchase.price >= 0n, 'a price is not negative')
   const standing = assessStanding(channel, purchase.now)
   if (standing !== undefined) return standing
   if (channel.index >= indexMax) return refuse('FundsExhausted', 'the channel has no index left: open another one')
@@ -71,28 +73,38 @@ export function pay(
   return { ok: true, payment: { index, frame, checkpoint: channel.checkpoint, core, receipt } }
 }
 
-/** Pays units of the payment in progress with a coin alone. The price counts as agreed to, for that payment. */
+/** A payment that takes over a stream from the payment before it, with what that one has left. */
+export function renew(
+  channel: ClientChannel,
+  previous: number,
+  purchase: { readonly price: bigint; readonly digest: Uint8Array; readonly now: UnixSeconds },
+): Refusal | { readonly ok: true; readonly payment: Paid } {
+  const next = pay(channel, purchase)
+  if (next.ok && channel.outstanding.has(previous)) channel.successors.set(previous, next.payment.index)
+  return next
+}
+
+/** Pays units of payment `index`, which is in progress, with a coin alone. The price counts as agreed to, for that payment. */
 export function tick(
   channel: ClientChannel,
-  args: { readonly units: number; readonly now: UnixSeconds },
+  args: { readonly index: number; readonly units: number; readonly now: UnixSeconds },
 ): Refusal | { readonly ok: true; readonly frame: Uint8Array; readonly checkpoint: Uint8Array | undefined } {
+  const { units } = args
+  assert(Number.isInteger(units) && units >= 1 && units <= segmentLengthMax, 'a tick pays 1 to 1,024 units')
   const standing = assessStanding(channel, args.now)
   if (standing !== undefined) return standing
-  const promised = channel.outstanding.get(channel.index)
+  const promised = channel.outstanding.get(args.index)
   if (promised === undefined) return refuse('PaymentMissing', 'a tick adds to a payment in progress: pay first')
-  const price = BigInt(args.units) * channel.segment.unitPrice
-  if (channel.segment.step + args.units > channel.segment.length) {
-    const opened = openSegment(channel, 0n)
+  const price = BigInt(units) * channel.segment.unitPrice
+  if (channel.segment.step + units > channel.segment.length) {
+    const opened = openSegment(channel, { extra: 0n, coming: price })
     if (!opened.ok) return opened
-    if (args.units > channel.segment.length) {
-      return refuse('FundsExhausted', `${price} more would pass the ${channel.terms.funds} in the channel`)
-    }
   }
   const { segment, channelId, macs } = channel
-  segment.step += args.units
+  segment.step += units
   channel.paid += price
   channel.agreed += price
-  channel.outstanding.set(channel.index, promised + price)
+  channel.outstanding.set(args.index, promised + price)
   const frame = Frame.encodeTick(
     {
       reference: Terms.reference(channelId),
@@ -108,7 +120,7 @@ export function tick(
 /** A checkpoint over all that happened so far, opening a fresh segment: due at the end of a stream and after a silence. */
 export function checkpoint(channel: ClientChannel): Refusal | { readonly ok: true; readonly checkpoint: Uint8Array } {
   if (channel.frozen !== undefined) return refuse('ClosingDisputed', channel.frozen)
-  const opened = openSegment(channel, 0n)
+  const opened = openSegment(channel, { extra: 0n, coming: 0n })
   return opened.ok ? { ok: true, checkpoint: channel.checkpoint! } : opened
 }
 
@@ -138,31 +150,42 @@ function assessStanding(channel: ClientChannel, now: UnixSeconds): Refusal | und
   return now < expiresAt ? undefined : refuse('ChannelExpired', `the channel expired at ${expiresAt}: open another one`)
 }
 
-/** Reveals coins worth at least `missing`, or a checkpoint worth exactly that where the segment has too few left. */
+/**
+ * Reveals coins worth at least `missing`, or a checkpoint worth exactly that where the segment has too few left or has seen
+ * 1,024 payments.
+ */
 function reveal(channel: ClientChannel, missing: bigint): Refusal | { readonly ok: true } {
   const { segment } = channel
   const units = (missing + segment.unitPrice - 1n) / segment.unitPrice
   // The anchor of segment 0 is no coin: the first payment reveals one even where it costs nothing.
   const needed = units === 0n && segment.number === 0 && segment.step === 0 ? 1n : units
-  if (BigInt(segment.step) + needed > BigInt(segment.length)) return openSegment(channel, missing)
+  const due = channel.index - segment.index >= windowSize
+  if (due || BigInt(segment.step) + needed > BigInt(segment.length)) {
+    return openSegment(channel, { extra: missing, coming: 0n })
+  }
   segment.step += count(needed)
   channel.paid += needed * segment.unitPrice
   return { ok: true }
 }
 
-/** Replaces the segment by the next one, whose checkpoint pays `extra` at once. */
-function openSegment(channel: ClientChannel, extra: bigint): Refusal | { readonly ok: true } {
-  const { terms, segment } = channel
+/** Replaces the segment by the next one, whose checkpoint pays `extra` at once and whose coins can pay what is `coming`. */
+function openSegment(
+  channel: ClientChannel,
+  { extra, coming }: { readonly extra: bigint; readonly coming: bigint },
+): Refusal | { readonly ok: true } {
+  const { terms, segment, index } = channel
   const base = channel.paid + extra
-  if (base > terms.funds) {
-    return refuse('FundsExhausted', `${extra} more would pass the ${terms.funds} in the channel: open another one`)
+  if (base + coming > terms.funds) {
+    const more = extra + coming
+    return refuse('FundsExhausted', `${more} more would pass the ${terms.funds} in the channel: open another one`)
   }
   const affordable = (terms.funds - base) / segment.unitPrice
   const length = affordable > BigInt(segmentLengthMax) ? segmentLengthMax : count(affordable)
   const number = segment.number + 1
   const { channelSeed } = channel
   const { coinSalt } = terms
-  const next = createSegment({ channelSeed, coinSalt }, { number, base, unitPrice: segment.unitPrice, length })
+  const { unitPrice } = segment
+  const next = createSegment({ channelSeed, coinSalt }, { number, base, unitPrice, length, index })
   channel.checkpoint = signCheckpoint(channel, { number, amount: base, anchor: next.coins[0]!, length })
   channel.segment = next
   channel.paid = base

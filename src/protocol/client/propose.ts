@@ -43,7 +43,7 @@ export function propose(
 ): { readonly terms: Uint8Array; readonly open: Open.Open } {
   const channel = Schnorr.keyPair(entropy.channelKey)
   const { unitPrice, segmentLength: length } = proposal
-  const { coins } = createSegment(entropy, { number: 0, base: 0n, unitPrice, length })
+  const { coins } = createSegment(entropy, { number: 0, base: 0n, unitPrice, length, index: 0 })
   const terms = Terms.encode({
     ...proposal,
     version,

@@ -29,6 +29,9 @@ export function release(
   if (closing.spent > channel.agreed) {
     return refuse('ClosingDisputed', `the closing charges ${closing.spent}; ${channel.agreed} was agreed to`)
   }
+  if (closing.spent > channel.paid) {
+    return refuse('ClosingDisputed', `the closing charges ${closing.spent}; ${channel.paid} was paid`)
+  }
   if (channel.index === 0) return refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
   channel.acknowledged = closing.spent
   channel.outstanding.clear()

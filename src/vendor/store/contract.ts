@@ -7,6 +7,8 @@ export interface VendorStore {
   payment(channelId: Uint8Array, index: number): Promise<StoredPayment | undefined>
   /** core_1 … core_n, in order. */
   cores(channelId: Uint8Array, last: number): Promise<readonly Uint8Array[]>
+  /** Every checkpoint that opened a segment, in order. */
+  checkpoints(channelId: Uint8Array): Promise<readonly Uint8Array[]>
   /** Channels whose vendor has not been paid yet. */
   unsettled(): Promise<readonly Uint8Array[]>
   commit(batch: Batch): Promise<void>
@@ -35,6 +37,7 @@ export interface StoredChannel {
   readonly transcript: Uint8Array
   /** What payment `contiguous` reached. */
   readonly amount: bigint
+  /** Those that payments may still name: from that of the prefix's last payment on. */
   readonly segments: readonly StoredSegment[]
   /** Payments ahead of the prefix. Read with the channel; written by {@link PaymentChange}. */
   readonly ahead: readonly StoredPayment[]

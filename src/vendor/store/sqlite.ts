@@ -22,6 +22,7 @@ class SqliteVendorStore implements VendorStore {
   readonly #db: DatabaseSync
   readonly #channel: StatementSync
   readonly #segments: StatementSync
+  readonly #checkpoints: StatementSync
   readonly #ahead: StatementSync
   readonly #payment: StatementSync
   readonly #cores: StatementSync
@@ -33,7 +34,16 @@ class SqliteVendorStore implements VendorStore {
   constructor(db: DatabaseSync) {
     this.#db = db
     this.#channel = read(db, 'SELECT * FROM channels WHERE shard = ? AND reference = ?')
-    this.#segments = read(db, 'SELECT * FROM segments WHERE shard = ? AND channel_id = ? ORDER BY number')
+    this.#segments = read(
+      db,
+      `SELECT * FROM segments WHERE shard = :shard AND channel_id = :channel AND number >= coalesce(
+        (SELECT segment FROM payments WHERE shard = :shard AND channel_id = :channel AND number = :contiguous), 0)
+      ORDER BY number`,
+    )
+    this.#checkpoints = read(
+      db,
+      'SELECT checkpoint FROM segments WHERE shard = ? AND channel_id = ? AND number > 0 ORDER BY number',
+    )
     this.#ahead = read(db, 'SELECT * FROM payments WHERE shard = ? AND channel_id = ? AND number > ? ORDER BY number')
     this.#payment = read(db, 'SELECT * FROM payments WHERE shard = ? AND channel_id = ? AND number = ?')
     this.#cores = read(
@@ -64,7 +74,8 @@ class SqliteVendorStore implements VendorStore {
     const row = this.#channel.get(reference[0]!, reference) as Row | undefined
     if (row === undefined) return undefined
     const channelId = row.channel_id as Uint8Array
-    const segments = this.#segments.all(channelId[0]!, channelId) as Row[]
+    const place = { shard: channelId[0]!, channel: channelId, contiguous: row.contiguous as bigint }
+    const segments = this.#segments.all(place) as Row[]
     const ahead = this.#ahead.all(channelId[0]!, channelId, row.contiguous as bigint) as Row[]
     return channelOf(row, segments.map(segmentOf), ahead.map(paymentOf))
   }
@@ -77,6 +88,11 @@ class SqliteVendorStore implements VendorStore {
   async cores(channelId: Uint8Array, last: number): Promise<readonly Uint8Array[]> {
     const rows = this.#cores.all(channelId[0]!, channelId, last) as Row[]
     return rows.map((row) => row.core as Uint8Array)
+  }
+
+  async checkpoints(channelId: Uint8Array): Promise<readonly Uint8Array[]> {
+    const rows = this.#checkpoints.all(channelId[0]!, channelId) as Row[]
+    return rows.map((row) => row.checkpoint as Uint8Array)
   }
 
   async unsettled(): Promise<readonly Uint8Array[]> {

@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { toHex } from '../../crypto/bytes.ts'
+import * as Schnorr from '../../crypto/Schnorr.ts'
+import { writeArchive } from '../archive/archive.ts'
+import { type Command, CommandError, choiceOption, exitCodes, parseOptions, wholeOption } from '../command.ts'
+import { runLockstep } from '../demo/lockstep.ts'
+import { createProgress } from '../demo/progress.ts'
+import { runPublished } from '../demo/published.ts'
+import { openStage } from '../demo/stage.ts'
+import { summarize } from '../demo/summary.ts'
+import type { DemoOptions } from '../demo/types.ts'
+
+/** Bytes of a file that the demo reads. */
+const fileSizeMax = 64 * 1024 * 1024
+
+export const demo: Command = {
+  name: 'demo',
+  summary: 'sell a file by the token and record the payment on a chain, all on this machine',
+  help: `usage: lockstep demo [options]
+
+Starts an EVM node, a bank, a vendor that sells a file, and a client that buys it: opens a channel, pays per token and per
+request, loses one response on purpose and gets it again without paying twice, releases, settles, and records the opening
+and the last transaction on the chain. Everything listens on loopback and ends with the command.
+
+  --file PATH        what the vendor sells (default: this project's README)
+  --payments N       payments, each with a receipt, 2 to 100000 (default 500); ticks pay the tokens between
+  --chain KIND       evm (default: a real node from npm) or embedded (the bank's own signed log)
+  --lock SCHEME      schnorr (default) or ecdsa-xor
+  --profile NAME     lockstep (default) or published (the paper's scheme as printed, its last message repaired)
+  --save DIR         write everything "lockstep verify DIR" needs to a new directory
+  --json             one JSON object as the last line of stdout
+
+examples:
+  lockstep demo --save ./evidence && lockstep verify ./evidence
+  lockstep demo --file song.flac --payments 2000 --chain embedded`,
+  async run(args, output) {
+    const { values } = parseOptions(args, {
+      file: { type: 'string' },
+      payments: { type: 'string', default: '500' },
+      chain: { type: 'string', default: 'evm' },
+      lock: { type: 'string', default: 'schnorr' },
+      profile: { type: 'string', default: 'lockstep' },
+      save: { type: 'string' },
+      json: { type: 'boolean', default: false },
+    })
+    const options: DemoOptions = {
+      profile: choiceOption('profile', values.profile, ['lockstep', 'published']),
+      payments: wholeOption('payments', values.payments, 2, 100_000),
+      chain: choiceOption('chain', values.chain, ['evm', 'embedded']),
+      lockScheme: choiceOption('lock', values.lock, ['schnorr', 'ecdsa-xor']),
+      content: await readContent(values.file ?? fileURLToPath(new URL('../../../README.md', import.meta.url))),
+    }
+    const progress = createProgress(output)
+    const bankKey = Schnorr.keyPair(randomBytes(32))
+    progress.step(options.chain === 'evm' ? 'starting an EVM node and a registry' : 'opening the bank’s log')
+    const stage = await openStage(options.chain, bankKey, progress.count)
+    try {
+      const run =
+        options.profile === 'lockstep'
+          ? await runLockstep(options, stage, bankKey)
+          : await runPublished(options, stage, bankKey)
+      progress.done()
+      if (values.save !== undefined) await writeArchive(values.save, run.files)
+      output.say(summarize(run, { bankKey: toHex(bankKey.publicKey), saved: values.save }))
+      if (values.json) output.out(JSON.stringify(run.result))
+      return exitCodes.done
+    } finally {
+      progress.done()
+      await stage.close()
+    }
+  },
+}
+
+async function readContent(path: string): Promise<Uint8Array> {
+  let content: Uint8Array
+  try {
+    content = await readFile(path)
+  } catch (error) {
+    throw new CommandError(`${path} cannot be read: name a file with --file`, {
+      cause: error,
+      exitCode: exitCodes.usage,
+    })
+  }
+  if (content.length <= fileSizeMax) return content
+  throw new CommandError(`${path} has ${content.length} bytes; the demo sells at most ${fileSizeMax}`, {
+    exitCode: exitCodes.usage,
+  })
+}

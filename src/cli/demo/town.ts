@@ -1,0 +1,178 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Bank, createBank, serveBank, sqliteBankStore } from '../../bank/index.ts'
+import { createWallet, type Fetch, type OnTraffic, type Wallet } from '../../client/index.ts'
+import { type Journal, sqliteJournal } from '../../client/journal/index.ts'
+import { utf8 } from '../../crypto/bytes.ts'
+import { type LockSchemeName, lockSchemes } from '../../crypto/locks.ts'
+import * as Schnorr from '../../crypto/Schnorr.ts'
+import type { Offer } from '../../http/index.ts'
+import { Bank as BankRules, Client } from '../../protocol/index.ts'
+import {
+  type ClosingOptions,
+  management,
+  type PaidRoute,
+  paywall,
+  type StreamRoute,
+  serve,
+  sqliteVendorStore,
+  Till,
+  type VendorStore,
+} from '../../vendor/index.ts'
+import { amount } from '../../wire/amount.ts'
+import type { Stage } from './stage.ts'
+
+export const asset = 'USD/6'
+/** Base units: 0.00002 USD a token. */
+export const unitPrice = 20n
+export const bankLife = { lifeMin: 600, graceMin: 600 } as const
+
+/** A bank, a vendor and a client on this machine, each with a store of its own, talking over sockets. */
+export interface Town {
+  readonly bank: Bank
+  readonly bankUrl: string
+  readonly vendor: VendorStall
+  readonly wallet: Wallet
+  readonly journal: Journal
+  close(): Promise<void>
+}
+
+export interface VendorStall extends ClosingOptions {
+  readonly store: VendorStore
+  readonly till: Till
+  readonly url: string
+}
+
+export interface TownOptions {
+  readonly bankKey: Schnorr.KeyPair
+  readonly deposit: bigint
+  readonly routes: readonly PaidRoute[]
+  readonly streams: readonly StreamRoute[]
+  /** How the client reaches servers: the demo loses a response here. */
+  readonly fetch: Fetch
+  readonly onTraffic: OnTraffic
+}
+
+/** Builds the town, registers both accounts and books the client's deposit. */
+export async function openTown(stage: Stage, options: TownOptions): Promise<Town> {
+  const folder = await mkdtemp(join(tmpdir(), 'lockstep-demo-'))
+  const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
+  const close = async (): Promise<void> => {
+    for (const closer of closers.reverse()) await closer()
+  }
+  try {
+    const account = Schnorr.keyPair(stage.random(32))
+    const settlement = Schnorr.keyPair(stage.random(32))
+    const bank = await openBank(stage, options, join(folder, 'bank.db'), closers)
+    await bank.bank.register(account.publicKey)
+    await bank.bank.register(settlement.publicKey)
+    const deposited = await bank.bank.deposit(account.publicKey, asset, options.deposit)
+    if (!deposited.ok) throw new Error(deposited.detail)
+    const vendor = await openVendor(
+      stage,
+      options,
+      { path: join(folder, 'vendor.db'), settlement, bankUrl: bank.url },
+      closers,
+    )
+    const journal = sqliteJournal(join(folder, 'client.db'))
+    closers.push(() => journal.close())
+    const wallet = createWallet({
+      journal,
+      account,
+      bank: { key: options.bankKey.publicKey, url: bank.url },
+      clientIdentity: Client.commitIdentity(stage.random(32), utf8('the client of the demo')),
+      now: stage.now,
+      random: stage.random,
+      fetch: options.fetch,
+      onTraffic: options.onTraffic,
+    })
+    return { bank: bank.bank, bankUrl: bank.url, vendor, wallet, journal, close }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+async function openBank(
+  stage: Stage,
+  { bankKey }: TownOptions,
+  path: string,
+  closers: (() => Promise<void>)[],
+): Promise<{ bank: Bank; url: string }> {
+  const bank = createBank({
+    store: sqliteBankStore(path),
+    key: bankKey,
+    rules: { ...BankRules.defaultRules, assets: [asset], network: stage.network },
+    chain: stage.chain,
+    now: stage.now,
+    random: stage.random,
+  })
+  closers.push(() => bank.stop())
+  const server = await serveBank(bank)
+  closers.push(() => server.close())
+  return { bank, url: server.url }
+}
+
+async function openVendor(
+  stage: Stage,
+  options: TownOptions,
+  { path, settlement, bankUrl }: { path: string; settlement: Schnorr.KeyPair; bankUrl: string },
+  closers: (() => Promise<void>)[],
+): Promise<VendorStall> {
+  const { bankKey, routes, streams } = options
+  const frame = Schnorr.keyPair(stage.random(32))
+  const schemes = Object.keys(lockSchemes) as LockSchemeName[]
+  const store = sqliteVendorStore(path)
+  closers.push(() => store.close())
+  const till = new Till({
+    store,
+    frameKey: frame.secret,
+    now: stage.now,
+    acceptance: {
+      banks: [bankKey.publicKey],
+      vendor: settlement.publicKey,
+      vendorFrameKey: frame.publicKey,
+      network: stage.network,
+      asset,
+      lockSchemes: schemes,
+      lifeMin: BigInt(bankLife.lifeMin),
+      graceMin: bankLife.graceMin,
+    },
+  })
+  const offer: Offer.Offer = {
+    version: 1,
+    network: stage.network,
+    asset,
+    banks: [{ key: bankKey.publicKey, url: bankUrl }],
+    vendor: settlement.publicKey,
+    vendorFrameKey: frame.publicKey,
+    vendorIdentity: Client.commitIdentity(stage.random(32), utf8('the vendor of the demo')),
+    unitPrice: amount(unitPrice),
+    segmentLength: 1024,
+    lockSchemes: schemes,
+    ...bankLife,
+    routes: [
+      ...routes.map(({ method, path: at, price }) => ({
+        method,
+        path: at,
+        price: amount(price),
+        per: 'request' as const,
+      })),
+      ...streams.map(({ path: at, price }) => ({
+        method: 'GET',
+        path: at,
+        price: amount(price),
+        per: 'unit' as const,
+      })),
+    ],
+  }
+  const closing: ClosingOptions = { till, store, vendor: settlement }
+  const running = await serve({
+    till,
+    handlers: (publicUrl) => [paywall({ till, store, offer, publicUrl, routes }), management(closing)],
+    streams,
+  })
+  closers.push(() => running.close())
+  return { ...closing, url: running.url }
+}
