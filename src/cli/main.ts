@@ -1,12 +1,13 @@
 import { type Command, CommandError, exitCodes, type Output, UsageError } from './command.ts'
 import { demo } from './commands/demo.ts'
-import { help } from './commands/help.ts'
+import { createHelp } from './commands/help.ts'
 import { keys } from './commands/keys.ts'
 import { paper } from './commands/paper.ts'
 import { verify } from './commands/verify.ts'
 
-/** Every command, in the order of the list that help prints. */
-export const commands: readonly Command[] = [demo, paper, verify, keys, help]
+const topics: readonly Command[] = [demo, paper, verify, keys]
+const help = createHelp(topics)
+const commands: readonly Command[] = [...topics, help]
 
 /** Runs the command that `args` name and gives the exit code. An error is one line; a bug keeps its stack. */
 export async function main(args: readonly string[]): Promise<number> {

@@ -1,24 +1,23 @@
 import { type Command, exitCodes, parseOptions, UsageError } from '../command.ts'
 
-export const help: Command = {
-  name: 'help',
-  summary: 'what each command does, with examples',
-  help: `usage: lockstep help [COMMAND]
+/** The command that explains all commands, itself among them. */
+export function createHelp(others: readonly Command[]): Command {
+  const help: Command = {
+    name: 'help',
+    summary: 'what each command does, with examples',
+    help: `usage: lockstep help [COMMAND]
 
 Prints the list of commands, or all about one of them.`,
-  async run(args, output) {
-    // Imported here: the list of commands holds this one.
-    const { commands } = await import('../main.ts')
-    const [name] = parseOptions(args, {}, 1).positionals
-    if (name === undefined) {
-      output.out(overview(commands))
+    async run(args, output) {
+      const commands = [...others, help]
+      const [name] = parseOptions(args, {}, 1).positionals
+      const command = commands.find((candidate) => candidate.name === name)
+      if (name !== undefined && command === undefined) throw new UsageError(`no such command: ${name}`)
+      output.out(command?.help ?? overview(commands))
       return exitCodes.done
-    }
-    const command = commands.find((candidate) => candidate.name === name)
-    if (command === undefined) throw new UsageError(`no such command: ${name}`)
-    output.out(command.help)
-    return exitCodes.done
-  },
+    },
+  }
+  return help
 }
 
 function overview(commands: readonly Command[]): string {
