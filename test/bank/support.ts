@@ -8,6 +8,7 @@ import { afterEach } from 'vitest'
 import { type Bank, type BankDeps, createBank } from '../../src/bank/service.ts'
 import type { BankStore } from '../../src/bank/store/contract.ts'
 import { sqliteBankStore } from '../../src/bank/store/sqlite.ts'
+import type { Chain } from '../../src/chain/Chain.ts'
 import { openLog } from '../../src/chain/embedded.ts'
 import { concat, u32, utf8 } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
@@ -38,17 +39,24 @@ export function temporaryPath(name = 'bank.sqlite'): string {
   return join(folder, name)
 }
 
-export function openBank(options: Partial<BankDeps> & { readonly path?: string } = {}): TestBank {
-  const { path = temporaryPath(), store = sqliteBankStore(path), key = bankKey } = options
+export interface BankOptions extends Partial<BankDeps> {
+  readonly path?: string
+  /** What the bank gets in place of its embedded chain. */
+  readonly wrapChain?: (chain: Chain) => Chain
+}
+
+export function openBank(options: BankOptions = {}): TestBank {
+  const { path = temporaryPath(), wrapChain = (chain) => chain, ...given } = options
+  const { store = sqliteBankStore(path), key = bankKey } = given
   let clock: UnixSeconds = now
   const deps = {
     store,
     key,
     rules,
     now: () => clock,
-    chain: openLog({ store: store.log, key, now: () => clock }, { network }),
+    chain: wrapChain(openLog({ store: store.log, key, now: () => clock }, { network })),
     random: counted(path),
-    ...options,
+    ...given,
   }
   const bank = createBank(deps)
   let closed = false
@@ -70,10 +78,7 @@ export function openBank(options: Partial<BankDeps> & { readonly path?: string }
 }
 
 /** A bank at which client and vendor have accounts, the client's with `funds`. */
-export async function openFundedBank(
-  funds = 10_000_000n,
-  options: Parameters<typeof openBank>[0] = {},
-): Promise<TestBank> {
+export async function openFundedBank(funds = 10_000_000n, options: BankOptions = {}): Promise<TestBank> {
   const test = openBank(options)
   must(await test.bank.register(account.publicKey))
   must(await test.bank.register(vendorKey.publicKey))
