@@ -7,6 +7,7 @@ import * as Attachment from '../../src/wire/Attachment.ts'
 import { amount, type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Frame from '../../src/wire/Frame.ts'
+import type { Parsed } from '../../src/wire/parsed.ts'
 import * as Transcript from '../../src/wire/Transcript.ts'
 
 /** Deterministic bytes from a label: keys and salts of the tests. */
@@ -90,6 +91,12 @@ export function createWorld(options: WorldOptions = {}): World {
 export function must<T>(result: Refusal | (T & { readonly ok: true })): T {
   if (!result.ok) throw new Error(`${result.reason}: ${result.detail}`)
   return result
+}
+
+/** What was read from bytes that must be right. */
+export function read<T>(result: Parsed<T>): T {
+  if (!result.ok) throw new Error(result.detail)
+  return result.value
 }
 
 export function payClient(world: World, price: bigint, label = 'goods'): Client.Paid {
