@@ -50,5 +50,5 @@ function migrate(db: DatabaseSync, path: string, role: string, migrations: reado
 
 /** SQLite's mark of a file format: `LS` and the role's first two letters. */
 function applicationId(role: string): number {
-  return [...`LS${role.slice(0, 2)}`].reduce((id, letter) => id * 256 + letter.charCodeAt(0), 0)
+  return Buffer.from(`LS${role.slice(0, 2)}`, 'latin1').readUInt32BE()
 }
