@@ -14,6 +14,7 @@ import {
 } from '../http/bank.ts'
 import { assessVersion } from '../http/headers.ts'
 import { type ProblemReason, problemOf, problemType } from '../http/problems.ts'
+import type { Refusal } from '../protocol/index.ts'
 import { StoreError } from '../sqlite/open.ts'
 import { type Amount, amount } from '../wire/amount.ts'
 import * as Close from '../wire/Close.ts'
@@ -71,12 +72,14 @@ export async function serveBank(bank: Bank, options: ServeOptions = {}): Promise
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
     close: () =>
       new Promise((resolve) => {
+        // A connection that was answering is idle afterwards, and its client may keep it open.
+        const sweep = setInterval(() => server.closeIdleConnections(), 20)
         const impatience = setTimeout(() => server.closeAllConnections(), closeTimeoutMs)
         server.close(() => {
+          clearInterval(sweep)
           clearTimeout(impatience)
           resolve()
         })
-        server.closeIdleConnections()
       }),
   }
 }
@@ -112,13 +115,18 @@ const routes: readonly Route[] = [
 ]
 
 async function open(bank: Bank, body: Uint8Array): Promise<Answer> {
-  const result = assessVersion(body) ?? (await bank.open(body))
+  const result = refusedByVersion(body) ?? (await bank.open(body))
   return result.ok ? { status: 200, type: commandType, body: result.opened } : problem(result)
 }
 
 async function close(bank: Bank, body: Uint8Array): Promise<Answer> {
-  const result = assessVersion(body) ?? (await bank.close(body))
+  const result = refusedByVersion(body) ?? (await bank.close(body))
   return result.ok ? json(encodeSettlement(result)) : problem(result)
+}
+
+/** Another version has other sizes: it is told apart from bytes that are wrong in this one. */
+function refusedByVersion(body: Uint8Array): Refusal | undefined {
+  return body.length === 0 ? undefined : assessVersion(body)
 }
 
 async function status(bank: Bank, channelId: Uint8Array): Promise<Answer> {

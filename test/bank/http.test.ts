@@ -1,0 +1,144 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import {
+  type Balances,
+  type BankOffer,
+  bankAnswerMax,
+  type ChannelStatus,
+  encodeBalances,
+  encodeBankOffer,
+  encodeChannelStatus,
+  encodeRecordAnswer,
+  encodeSettlement,
+  parseBalances,
+  parseBankOffer,
+  parseChannelStatus,
+  parseRecordAnswer,
+  parseSettlement,
+  type RecordAnswer,
+  type Settlement,
+} from '../../src/http/bank.ts'
+import { amount, amountMax, unixSeconds } from '../../src/wire/amount.ts'
+import type { Parsed } from '../../src/wire/parsed.ts'
+
+const sum = fc.bigInt(0n, amountMax).map(amount)
+const time = fc.bigInt(0n, amountMax).map(unixSeconds)
+const bytes = (size: number): fc.Arbitrary<Uint8Array> => fc.uint8Array({ minLength: size, maxLength: size })
+const address = bytes(20).map((found) => `0x${Buffer.from(found).toString('hex')}` as const)
+const basis = fc.constantFrom('proven' as const, 'claimed' as const)
+const name = fc.string({ maxLength: 40 })
+
+const settlement: fc.Arbitrary<Settlement> = fc.record({ settled: sum, refund: sum, receipt: bytes(64), basis })
+const channel = {
+  channelId: bytes(32),
+  vendor: bytes(32),
+  asset: name,
+  funds: sum,
+  openedAt: time,
+  expiresAt: time,
+  deadline: time,
+}
+const status: fc.Arbitrary<ChannelStatus> = fc.oneof(
+  fc.record({ ...channel, status: fc.constant('open' as const) }),
+  fc.record({
+    ...channel,
+    status: fc.constant('closed' as const),
+    record: fc.constantFrom('queued' as const, 'recorded' as const),
+    settled: sum,
+    refund: sum,
+    basis,
+  }),
+)
+const offer: fc.Arbitrary<BankOffer> = fc.record({
+  version: fc.constant(1 as const),
+  bank: bytes(32),
+  rules: fc.record({
+    assets: fc.array(name, { maxLength: 5 }),
+    network: name,
+    fundsMin: sum,
+    openedWithin: time,
+    lifeMin: time,
+    lifeMax: time,
+    graceMin: fc.maxSafeNat(),
+    graceMax: fc.maxSafeNat(),
+    reputationAbove: fc.nat(100),
+    reputationNew: fc.nat(100),
+  }),
+  chain: fc.oneof(
+    fc.record({ kind: fc.constant('embedded' as const), log: fc.nat() }),
+    fc.record({ kind: fc.constant('evm' as const), chainId: fc.maxSafeNat(), registry: address, recorder: address }),
+  ),
+  now: time,
+})
+const balances: fc.Arbitrary<Balances> = fc.record({
+  account: bytes(32),
+  balances: fc
+    .array(fc.tuple(fc.stringMatching(/^[A-Z]{3}\/[0-9]$/), sum), { maxLength: 5 })
+    .map((entries) => new Map(entries)),
+})
+const record: fc.Arbitrary<RecordAnswer> = fc.record({ record: bytes(269), proof: fc.string({ maxLength: 2000 }) })
+
+interface Codec {
+  readonly name: string
+  readonly values: fc.Arbitrary<unknown>
+  readonly encode: (value: never) => string
+  readonly parse: (text: string) => Parsed<unknown>
+}
+
+const codecs: readonly Codec[] = [
+  { name: 'offer', values: offer, encode: encodeBankOffer, parse: parseBankOffer },
+  { name: 'settlement', values: settlement, encode: encodeSettlement, parse: parseSettlement },
+  { name: 'channel', values: status, encode: encodeChannelStatus, parse: parseChannelStatus },
+  { name: 'balances', values: balances, encode: encodeBalances, parse: parseBalances },
+  { name: 'record', values: record, encode: encodeRecordAnswer, parse: parseRecordAnswer },
+]
+
+describe.each(codecs)('an answer of a bank: $name', ({ values, encode, parse }) => {
+  test('is read as it was written', () => {
+    fc.assert(
+      fc.property(values, (value) => {
+        expect(parse(encode(value as never))).toEqual({ ok: true, value })
+      }),
+    )
+  })
+
+  test('is refused, never thrown at, whatever the text', () => {
+    const junk = fc.oneof(fc.string(), fc.json(), fc.constantFrom('', 'null', '[]', '{}', '1', '{"version":1}', '"'))
+    fc.assert(
+      fc.property(junk, (text) => {
+        expect(parse(text)).toMatchObject({ ok: false, reason: 'Malformed' })
+      }),
+    )
+  })
+
+  test('is refused with any field missing or of another kind', () => {
+    fc.assert(
+      fc.property(values, fc.constantFrom(undefined, null, 7.5, [], 'x', { a: 1 }), (value, other) => {
+        const json = JSON.parse(encode(value as never)) as Record<string, unknown>
+        for (const field of Object.keys(json)) {
+          // Any text is a name or a proof, as far as HTTP goes.
+          if (typeof other === 'string' && ['asset', 'proof'].includes(field)) continue
+          const changed = JSON.stringify({ ...json, [field]: other })
+          const result = parse(changed)
+          if (result.ok) expect([field, other]).toEqual(['balances', { a: 1 }])
+        }
+      }),
+    )
+  })
+
+  test('is refused where it is longer than any answer, before it is parsed', () => {
+    expect(parse(`{"a":"${'['.repeat(bankAnswerMax)}`)).toEqual({
+      ok: false,
+      reason: 'Malformed',
+      detail: expect.stringContaining(`more than ${bankAnswerMax} characters`),
+    })
+  })
+})
+
+test('an amount is read to its last digit, and in one form only', () => {
+  const at = (settled: unknown): boolean =>
+    parseSettlement(JSON.stringify({ settled, refund: '0', receipt: '00'.repeat(64), basis: 'proven' })).ok
+  expect(at('9223372036854775807')).toBe(true)
+  for (const wrong of ['9223372036854775808', '01', '-1', '1.0', '1e3', ' 1', '', 1, null])
+    expect(at(wrong), String(wrong)).toBe(false)
+})
