@@ -30,7 +30,7 @@ import {
   now,
   payClient,
   serve,
-  valueOf as unwrap,
+  must as unwrap,
   vendorKey,
   type World,
 } from '../protocol/world.ts'
