@@ -10,6 +10,7 @@ import type { Statement } from '../../wire/Statement.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
+import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
 /** What only the client holds. Random, and left out of backups: PROTOCOL 3.1. */
@@ -66,7 +67,7 @@ export interface ClientChannel {
   acknowledged: bigint
   /** Prices of payments whose answer has not come: index → price. A stream's last payment holds what the stream still may cost. */
   readonly outstanding: Map<number, bigint>
-  /** In streams: index → the payment that took over from it. */
+  /** In streams: index → the payment that took over from it, both outstanding. */
   readonly successors: Map<number, number>
   /** Why nothing is signed any more, if so. */
   frozen: string | undefined
@@ -110,6 +111,7 @@ export function create(
   const { channelSeed } = secrets
   const { coinSalt, unitPrice, segmentLength } = terms
   const key = Schnorr.keyPair(secrets.channelKey)
+  assert(equal(key.publicKey, terms.channelKey), 'a channel’s secrets are those of its terms')
   const channel: ClientChannel = {
     channelId,
     attachment,
@@ -149,7 +151,9 @@ export function credit(channel: ClientChannel): bigint {
  */
 export function acknowledge(channel: ClientChannel, statement: Statement): Refusal | { readonly ok: true } {
   const price = channel.outstanding.get(statement.index)
-  if (price !== undefined && statement.charged > price) {
+  const previous = predecessor(channel, statement.index)
+  // What the payment before it in a stream has left is known when that one is answered: until then the totals are the limit.
+  if (price !== undefined && previous === undefined && statement.charged > price) {
     return freeze(channel, `payment ${statement.index} was charged ${statement.charged} instead of at most ${price}`)
   }
   if (statement.spent > channel.agreed) {
@@ -163,18 +167,33 @@ export function acknowledge(channel: ClientChannel, statement: Statement): Refus
     return freeze(channel, `the vendor charged ${statement.spent} in all; ${channel.paid} was paid`)
   }
   if (statement.spent > channel.acknowledged) channel.acknowledged = statement.spent
-  if (price !== undefined) settle(channel, statement.index, price - statement.charged)
+  if (price !== undefined) settle(channel, { index: statement.index, previous, left: price - statement.charged })
   if (channel.checkpoint !== undefined && statement.segment >= channel.segment.number) channel.checkpoint = undefined
   return { ok: true }
 }
 
-/** A payment is answered. What a stream's payment has left goes to the one that took over; otherwise it is credit. */
-function settle(channel: ClientChannel, index: number, left: bigint): void {
-  channel.outstanding.delete(index)
-  const successor = channel.successors.get(index)
-  if (successor === undefined) return
-  channel.successors.delete(index)
-  channel.outstanding.set(successor, (channel.outstanding.get(successor) ?? 0n) + left)
+/**
+ * A payment is answered. What a stream's payment has left, or took of what the one before it has left, goes to the one that
+ * took over; otherwise it is credit.
+ */
+function settle(
+  { outstanding, successors }: ClientChannel,
+  answered: { readonly index: number; readonly previous: number | undefined; readonly left: bigint },
+): void {
+  const { index, previous, left } = answered
+  const successor = successors.get(index)
+  outstanding.delete(index)
+  successors.delete(index)
+  if (successor !== undefined) outstanding.set(successor, outstanding.get(successor)! + left)
+  if (previous === undefined) return
+  if (successor === undefined) successors.delete(previous)
+  else successors.set(previous, successor)
+}
+
+/** The payment that `index` took over from, as long as that one is outstanding. */
+function predecessor({ successors }: ClientChannel, index: number): number | undefined {
+  for (const [previous, next] of successors) if (next === index) return previous
+  return undefined
 }
 
 function freeze(channel: ClientChannel, detail: string): Refusal {

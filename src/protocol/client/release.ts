@@ -35,6 +35,7 @@ export function release(
   if (channel.index === 0) return refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
   channel.acknowledged = closing.spent
   channel.outstanding.clear()
+  channel.successors.clear()
   channel.frozen = 'the channel was released'
   const checkpoint = signCheckpoint(channel, {
     number: channel.segment.number + 1,
