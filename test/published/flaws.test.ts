@@ -269,7 +269,10 @@ describe('(6) a receipt that names no channel', () => {
       unwrap(deliver(one, large))
       buy(two, 10n)
 
-      expect(deliverBytes(two, large.frame)).toMatchObject({ reason: 'MacMismatch' })
+      expect(deliverBytes(two, large.frame)).toMatchObject({ reason: 'ChannelUnknown' })
+      const readdressed = new Uint8Array(large.frame)
+      readdressed.set(two.client.channelId.subarray(0, 16), 1)
+      expect(deliverBytes(two, readdressed)).toMatchObject({ reason: 'MacMismatch' })
       const ownCore = two.cores[0]!
       const relabelled = relabel(two, large.core)
       for (const core of [ownCore, large.core, relabelled]) {
