@@ -43,6 +43,9 @@ export function readChannel(files: Files, trust: Trust): Channel | ArchiveFault 
   if (!closing.ok) return fault('closing.bin', 'Malformed', closing.detail)
   const record = Record.parse(bytes('record.bin'))
   if (!record.ok) return fault('record.bin', 'Malformed', record.detail)
+  const channelId = Terms.channelId(bytes('terms.bin'))
+  const foreign = identityFault(channelId, closing.value, record.value)
+  if (foreign !== undefined) return foreign
   const scheme = lockSchemes[terms.value.lockScheme]
   const coreSize = Transcript.coreLayout(scheme.lockSize).size
   for (const [name, size] of [...rowSizes, ['transcript.bin', coreSize]] as const) {
@@ -55,7 +58,7 @@ export function readChannel(files: Files, trust: Trust): Channel | ArchiveFault 
   const channel: Channel = {
     ok: true,
     terms: terms.value,
-    channelId: Terms.channelId(bytes('terms.bin')),
+    channelId,
     scheme,
     commitment: bytes('grant.bin').slice(0, sizes.commitment),
     cores: rows(bytes('transcript.bin'), coreSize),
@@ -66,7 +69,7 @@ export function readChannel(files: Files, trust: Trust): Channel | ArchiveFault 
     leaf: Record.leaf(bytes('record.bin')),
     proof: bytes('proof.json'),
   }
-  return countFault(channel) ?? identityFault(channel) ?? grantFault(channel, files, trust) ?? channel
+  return grantFault(channel, files, trust) ?? countFault(channel) ?? channel
 }
 
 const fixedSizes = [
@@ -106,7 +109,11 @@ function countFault({ cores, receipts, closing }: Channel): ArchiveFault | undef
 }
 
 /** Terms are named by their hash alone: where closing and record agree on another name, it is the terms that changed. */
-function identityFault({ channelId, closing, record }: Channel): ArchiveFault | undefined {
+function identityFault(
+  channelId: Uint8Array,
+  closing: Closing.Closing,
+  record: Record.Record,
+): ArchiveFault | undefined {
   const [own, closed, recorded] = [channelId, closing.channelId, record.channelId].map(toHex)
   if (closed === recorded && closed !== own) {
     const detail = `the terms are of channel ${own}, closing.bin and record.bin of channel ${closed}`
