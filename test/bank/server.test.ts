@@ -270,25 +270,30 @@ describe('a body that is too large', () => {
 
   test('and never ends is cut off', async () => {
     const { url } = await fundedAndServed()
-    const outgoing = request(url + bankPaths.open, { method: 'POST' })
-    const ended = new Promise((resolve) => outgoing.on('error', resolve).on('close', resolve))
-    let status: number | undefined
-    outgoing.on('response', (response) => {
-      status = response.statusCode
-      response.resume()
+    const socket = connect(Number(new URL(url).port), '127.0.0.1').setEncoding('utf8')
+    let [sent, answer] = [0, '']
+    const ended = new Promise((resolve) => socket.on('error', resolve).on('close', resolve))
+    socket.on('data', (text: string) => {
+      answer += text
     })
-    const chunk = new Uint8Array(65_536)
-    let sent = 0
+    socket.write('POST /v1/open HTTP/1.1\r\nHost: b\r\nTransfer-Encoding: chunked\r\n\r\n')
+    const chunk = `10000\r\n${'x'.repeat(65_536)}\r\n`
     const push = (): void => {
-      while (!outgoing.destroyed && sent < 2 ** 28) {
+      while (!socket.destroyed && sent < 2 ** 28) {
         sent += chunk.length
-        if (!outgoing.write(chunk)) return void outgoing.once('drain', push)
+        if (!socket.write(chunk)) return void socket.once('drain', push)
       }
     }
     push()
     await ended
-    expect(status).toBe(413)
-    expect(sent).toBeLessThan(2 ** 26)
+    expect(answer).toMatch(/^HTTP\/1\.1 413 /)
+    expect(sent).toBeLessThan(2 ** 25)
+  })
+
+  test('and then comes too slowly is answered once', async () => {
+    const { url } = await fundedAndServed({ requestTimeoutMs: 200 })
+    const answer = await raw(url, 'POST /v1/open HTTP/1.1\r\nHost: b\r\nContent-Length: 9999\r\n\r\nabc')
+    expect(answer.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 413'])
   })
 
   test('stores nothing, and the bank goes on', async () => {

@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
-import type { Change } from '../../src/bank/store/contract.ts'
+import type { Transfer } from '../../src/bank/ledger.ts'
+import type { Change, Conflict } from '../../src/bank/store/contract.ts'
 import { migrations } from '../../src/bank/store/schema.ts'
 import { sqliteBankStore } from '../../src/bank/store/sqlite.ts'
 import { fromHex } from '../../src/crypto/bytes.ts'
 import { StoreError } from '../../src/sqlite/open.ts'
+import { amountMax } from '../../src/wire/amount.ts'
 import { account, bytesOf, must, now, vendorKey } from '../protocol/world.ts'
 import { asset, buy, claimOf, openWorld, propose } from './channels.ts'
 import { contents, openBank, openFundedBank, query, temporaryPath } from './support.ts'
@@ -111,15 +113,59 @@ describe('a commit', () => {
     expect(await store.commit([accountOf('one')])).toEqual({ ok: true })
   })
 
-  test('posts an entry once', async () => {
-    const { bank, store, path } = await openFundedBank(500n)
-    const transfers = [
-      { asset, amount: 5n, from: { place: 'outside', owner: ann }, to: { place: 'account', owner: ann } },
-    ] as const
-    const change: Change = { kind: 'entry', entry: { kind: 'deposit', reference: bytesOf('d'), transfers }, at: now }
-    expect(await store.commit([change])).toEqual({ ok: true })
-    expect(await store.commit([change])).toEqual({ ok: false, conflict: 'EntryExists' })
-    expect(await bank.balance(ann, asset)).toEqual({ ok: true, balance: 505n })
+  test('meets each of its guards, and then writes nothing', async () => {
+    const { bank, store, path } = await openFundedBank(amountMax - 5n)
+    const world = await openWorld(bank, 'one')
+    const other = must(await bank.open(propose('two').bytes))
+    must(await bank.close(claimOf(world)))
+    await bank.record()
+    const closed = (await store.channel(world.client.channelId))!
+    const { channelId } = propose('two')
+    const open = (await store.channel(channelId))!
+    const batch = (await store.recordedBatch(1))!
+    const { record } = (await store.record(closed.channelId))!
+    const command = {
+      account: ann,
+      id: bytesOf('two command', 16),
+      bodyHash: bytesOf('b'),
+      answer: other.opened,
+      validUntil: now,
+    }
+    const owner = ann
+    const outside = { place: 'outside', owner } as const
+    const mine = { place: 'account', owner } as const
+    const entryOf = (amount: bigint, from: Transfer['from'], to: Transfer['to']): Change => {
+      const transfers = [{ asset, amount, from, to }]
+      return { kind: 'entry', entry: { kind: 'deposit', reference: bytesOf('d'), transfers }, at: now }
+    }
+    const before = contents(path)
+    const guarded: readonly (readonly [Conflict, Change])[] = [
+      ['AccountExists', { kind: 'account', account: { account: ann, reputation: 1, registeredAt: now } }],
+      ['CommandExists', { kind: 'command', command }],
+      ['EntryExists', { kind: 'entry', entry: { kind: 'open', reference: channelId, transfers: [] }, at: now }],
+      ['BalanceTooLow', entryOf(amountMax, mine, { place: 'transit', owner })],
+      ['BalanceTooLow', entryOf(1n, { place: 'transit', owner }, mine)],
+      ['AssetFull', entryOf(6n, outside, mine)],
+      ['ChannelExists', { kind: 'open', channel: open, at: now }],
+      ['ChannelExists', { kind: 'open', channel: { ...open, channelId: bytesOf('new') }, at: now }],
+      ['ChannelNotOpen', { kind: 'close', channelId: closed.channelId, closing: closed.closing!, at: now }],
+      ['ChannelNotOpen', { kind: 'close', channelId: bytesOf('none'), closing: closed.closing!, at: now }],
+      ['RecordExists', { kind: 'record', channelId: closed.channelId, record, leaf: bytesOf('leaf'), at: now }],
+      ['BatchExists', { kind: 'batch', batch: batch.batch, channelIds: [], at: now }],
+      [
+        'RecordNotQueued',
+        { kind: 'batch', batch: { ...batch.batch, number: 2 }, channelIds: [closed.channelId], at: now },
+      ],
+      ['BatchNotPending', { kind: 'recorded', batch, at: now }],
+    ]
+    for (const [conflict, change] of guarded) {
+      expect(await store.commit([accountOf('new'), change])).toEqual({ ok: false, conflict })
+      expect(contents(path), conflict).toEqual(before)
+    }
+    // The last units that fit, posted once.
+    const last = entryOf(5n, outside, mine)
+    expect(await store.commit([last])).toEqual({ ok: true })
+    expect(await store.commit([last])).toEqual({ ok: false, conflict: 'EntryExists' })
     expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
   })
 })
