@@ -38,12 +38,10 @@ function timeRows(report: Report): readonly (readonly string[])[] {
     isComparable(report) ? `÷ ${significant((1000 * paper[phase].seconds) / ms, 2)}` : ''
   for (const phase of phases) {
     const [here, ours] = [measured[phase], lockstep[phase]]
+    const measuredHere = [`${significant(here.ms, 3)} ms`, backend, ratio(phase, here)]
+    const measuredOurs = [`${significant(ours.ms, 3)} ms`, backend, ratio(phase, ours)]
     rows.push(
-      [
-        ...[phase, 'time', `${1000 * paper[phase].seconds} ms`],
-        ...[`${significant(here.ms, 3)} ms`, backend, ratio(phase, here)],
-        ...[`${significant(ours.ms, 3)} ms`, backend, ratio(phase, ours)],
-      ],
+      [phase, 'time', `${1000 * paper[phase].seconds} ms`, ...measuredHere, ...measuredOurs],
       ['', 'bytes', `${paper[phase].kb} kb`, grouped(here.bytes), '', '', grouped(ours.bytes), '', ''],
     )
   }
@@ -63,12 +61,14 @@ function notes(report: Report): readonly string[] {
 }
 
 function elementRows({ n, sent, operations, literal, lockstep }: Report): readonly (readonly string[])[] {
-  const sends = (who: string, what: Sent): readonly string[] => [
-    ...['sends', who, ...[what.sig, what.f, what.h, what.tx].map(grouped), '', grouped(what.bytes)],
-  ]
-  const computes = (who: string, what: Operations): readonly string[] => [
-    ...['computes', who, ...[what.sig, what.f, what.h].map(grouped), '', grouped(what.vf), ''],
-  ]
+  const sends = (who: string, what: Sent): readonly string[] => {
+    const elements = [what.sig, what.f, what.h, what.tx].map(grouped)
+    return ['sends', who, ...elements, '', grouped(what.bytes)]
+  }
+  const computes = (who: string, what: Operations): readonly string[] => {
+    const elements = [what.sig, what.f, what.h].map(grouped)
+    return ['computes', who, ...elements, '', grouped(what.vf), '']
+  }
   const total = (who: string, bytes: number): readonly string[] => ['sends', who, '', '', '', '', '', grouped(bytes)]
   return [
     ['', '', 'sig', 'f', 'h', 'Tx', 'verified', 'bytes'],
