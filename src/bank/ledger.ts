@@ -6,7 +6,7 @@ import type * as Terms from '../wire/Terms.ts'
  * Where money can be. `outside` is the world that deposits come from: it alone goes below zero, by what its owner has paid
  * in. `transit` is a vendor's credit on its way from the client's shard to the vendor's.
  */
-export type Place = 'outside' | 'account' | 'channel' | 'transit'
+type Place = 'outside' | 'account' | 'channel' | 'transit'
 
 /** Money moved from one place to another: never out of nothing, never into it. */
 export interface Transfer {

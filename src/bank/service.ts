@@ -83,22 +83,25 @@ export function createBank(deps: BankDeps): Bank {
     record: recorder.record,
     proof: recorder.proof,
 
-    async register(key, reputation = rules.reputationNew) {
-      if (key.length !== 32 || !backend.isXCoordinate(key))
+    async register(account, reputation = rules.reputationNew) {
+      if (account.length !== 32 || !backend.isXCoordinate(account)) {
         return refuse('Malformed', 'an account is a public key of 32 bytes')
+      }
       if (!Number.isInteger(reputation) || reputation < 0 || reputation > 100) {
         return refuse('Malformed', `reputation is 0 to 100, not ${reputation}`)
       }
-      const account = { account: key, reputation, registeredAt: now() }
-      const { ok } = await store.commit([{ kind: 'account', account }])
-      return { ok: true, account: ok ? account : (await store.account(key))! }
+      const fresh = { account, reputation, registeredAt: now() }
+      const { ok } = await store.commit([{ kind: 'account', account: fresh }])
+      return { ok: true, account: ok ? fresh : (await store.account(account))! }
     },
 
     async deposit(account, asset, amount) {
-      if (!rules.assets.includes(asset))
+      if (!rules.assets.includes(asset)) {
         return refuse('AssetMismatch', `${asset} is none of ${rules.assets.join(', ')}`)
-      if (amount <= 0n || amount > amountMax)
+      }
+      if (amount <= 0n || amount > amountMax) {
         return refuse('Malformed', `a deposit is above 0 and below 2^63, not ${amount}`)
+      }
       if ((await store.account(account)) === undefined) return unknownAccount(account)
       return attempt(async () => {
         const entry = depositEntry(random(32), { account, asset, amount })

@@ -45,7 +45,7 @@ export interface BankOffer {
   readonly now: UnixSeconds
 }
 
-export type OfferedChain =
+type OfferedChain =
   | { readonly kind: 'embedded'; readonly log: number }
   | { readonly kind: 'evm'; readonly chainId: number; readonly registry: Address; readonly recorder: Address }
 

@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { Transfer } from '../../src/bank/ledger.ts'
@@ -215,7 +216,7 @@ describe('a store', () => {
 
   test('keeps what was acknowledged when its process is killed', async () => {
     const path = temporaryPath()
-    const program = join(import.meta.dirname, 'killed.ts')
+    const program = fileURLToPath(new URL('./killed.ts', import.meta.url))
     const killed = promisify(execFile)(process.execPath, [program, path])
     const { stdout, signal } = await killed.then(
       (result) => ({ ...result, signal: 'none' }),

@@ -44,7 +44,7 @@ export interface Account {
 }
 
 /** A command that was carried out. */
-export interface Command {
+interface Command {
   readonly account: Uint8Array
   readonly id: Uint8Array
   /** SHA-256 of the whole command. */
@@ -54,7 +54,7 @@ export interface Command {
   readonly validUntil: UnixSeconds
 }
 
-export interface NewChannel extends Bank.BankChannel {
+interface NewChannel extends Bank.BankChannel {
   /** The client's. */
   readonly account: Uint8Array
   /** 344 bytes. */
@@ -78,7 +78,7 @@ export interface Closing {
 }
 
 /** The record of a settled channel, and its place once it is in a batch. */
-export interface StoredRecord {
+interface StoredRecord {
   /** 269 bytes. */
   readonly record: Uint8Array
   readonly place: { readonly batch: number; readonly index: number } | undefined
