@@ -1,8 +1,10 @@
-import { fromHex, toHex } from '../crypto/bytes.ts'
+import { backend } from '../crypto/backend.ts'
+import { toHex } from '../crypto/bytes.ts'
 import { type LockSchemeName, lockSchemes } from '../crypto/locks.ts'
-import { type Amount, parseAmount, parseAsset } from '../wire/amount.ts'
-import { segmentLengthMax } from '../wire/kinds.ts'
-import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
+import { type Amount, parseAsset } from '../wire/amount.ts'
+import { segmentLengthMax, sizes } from '../wire/kinds.ts'
+import type { Parsed } from '../wire/parsed.ts'
+import { amountOf, bytesOf, list, object, parseJson, text, whole, word } from './json.ts'
 
 /** Where a vendor's offer is found. */
 export const offerPath = '/.well-known/lockstep'
@@ -51,94 +53,59 @@ export function encode(offer: Offer): string {
   })
 }
 
-export function parse(text: string): Parsed<Offer> {
-  if (text.length > offerSizeMax) return malformed(`an offer has at most ${offerSizeMax} characters`)
-  try {
-    return parsed(readOffer(JSON.parse(text)))
-  } catch (error) {
-    // JSON.parse and the readers below throw on anything that is no offer: the message says what.
-    return malformed(`offer: ${error instanceof Error ? error.message : String(error)}`)
-  }
+export function parse(body: string): Parsed<Offer> {
+  return parseJson(body, { what: 'offer', sizeMax: offerSizeMax }, readOffer)
 }
 
 function readOffer(value: unknown): Offer {
-  const json = record(value, 'offer')
+  const json = object(value, 'offer')
   if (json.version !== 1) throw new TypeError('version is not 1')
   const asset = text(json.asset, 'asset')
   const known = parseAsset(asset)
   if (!known.ok) throw new TypeError(known.detail)
   const segmentLength = whole(json.segmentLength, 'segmentLength')
   if (segmentLength < 1 || segmentLength > segmentLengthMax) throw new TypeError('segmentLength is 1 to 1,024')
+  const unitPrice = amountOf(json.unitPrice, 'unitPrice')
+  if (unitPrice < 1n) throw new TypeError('unitPrice is at least 1')
   return {
     version: 1,
     network: text(json.network, 'network'),
     asset,
     banks: list(json.banks, 'banks').map((entry) => {
-      const bank = record(entry, 'bank')
-      return { key: key(bank.key, 'bank.key'), url: url(bank.url, 'bank.url') }
+      const bank = object(entry, 'bank')
+      return { key: keyOf(bank.key, 'bank.key'), url: urlOf(bank.url, 'bank.url') }
     }),
-    vendor: key(json.vendor, 'vendor'),
-    vendorFrameKey: key(json.vendorFrameKey, 'vendorFrameKey'),
-    vendorIdentity: key(json.vendorIdentity, 'vendorIdentity'),
-    unitPrice: price(json.unitPrice, 'unitPrice'),
+    vendor: keyOf(json.vendor, 'vendor'),
+    vendorFrameKey: keyOf(json.vendorFrameKey, 'vendorFrameKey'),
+    vendorIdentity: bytesOf(json.vendorIdentity, 'vendorIdentity', sizes.hash),
+    unitPrice,
     segmentLength,
-    lockSchemes: list(json.lockSchemes, 'lockSchemes').map((name) => scheme(name)),
+    lockSchemes: list(json.lockSchemes, 'lockSchemes').map((name) => word(name, 'lock scheme', schemeNames)),
     lifeMin: whole(json.lifeMin, 'lifeMin'),
     graceMin: whole(json.graceMin, 'graceMin'),
     routes: list(json.routes, 'routes').map((entry) => {
-      const route = record(entry, 'route')
-      const per = text(route.per, 'per')
-      if (per !== 'request' && per !== 'unit') throw new TypeError('per is request or unit')
+      const route = object(entry, 'route')
       return {
         method: text(route.method, 'method'),
         path: text(route.path, 'path'),
-        price: price(route.price, 'price'),
-        per,
+        price: amountOf(route.price, 'price'),
+        per: word(route.per, 'per', ['request', 'unit']),
       }
     }),
   }
 }
 
-function record(value: unknown, what: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new TypeError(`${what} is no object`)
-  return value as Record<string, unknown>
-}
+const schemeNames = Object.keys(lockSchemes) as readonly LockSchemeName[]
 
-function list(value: unknown, what: string): readonly unknown[] {
-  if (!Array.isArray(value) || value.length > 1000) throw new TypeError(`${what} is no list of at most 1,000`)
-  return value
-}
-
-function text(value: unknown, what: string): string {
-  if (typeof value !== 'string' || value.length > 500)
-    throw new TypeError(`${what} is no string of at most 500 characters`)
-  return value
-}
-
-function url(value: unknown, what: string): string {
+function urlOf(value: unknown, what: string): string {
   const { protocol, href } = new URL(text(value, what))
   if (protocol !== 'http:' && protocol !== 'https:') throw new TypeError(`${what} is no http or https address`)
   return href
 }
 
-function whole(value: unknown, what: string): number {
-  if (!Number.isSafeInteger(value) || (value as number) < 0) throw new TypeError(`${what} is no whole number`)
-  return value as number
-}
-
-function key(value: unknown, what: string): Uint8Array {
-  const hex = text(value, what)
-  if (hex.length !== 64) throw new TypeError(`${what} is not 32 bytes of hex`)
-  return fromHex(hex)
-}
-
-function price(value: unknown, what: string): Amount {
-  const amount = parseAmount(text(value, what))
-  if (!amount.ok) throw new TypeError(`${what}: ${amount.detail}`)
-  return amount.value
-}
-
-function scheme(value: unknown): LockSchemeName {
-  if (typeof value !== 'string' || !Object.hasOwn(lockSchemes, value)) throw new TypeError('no such lock scheme')
-  return value as LockSchemeName
+/** A public key: only then does ECDH with it make sense. */
+function keyOf(value: unknown, what: string): Uint8Array {
+  const key = bytesOf(value, what, sizes.key)
+  if (!backend.isXCoordinate(key)) throw new TypeError(`${what} is no public key`)
+  return key
 }

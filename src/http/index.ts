@@ -1,3 +1,4 @@
+export * from './bank.ts'
 export * from './headers.ts'
 export * as Offer from './Offer.ts'
 export * from './problems.ts'
