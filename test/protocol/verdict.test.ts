@@ -22,6 +22,7 @@ import {
   segmentZero,
   snapshot,
 } from './adversary.ts'
+import { planOne, planTwo, prepare } from './prepared.ts'
 import {
   bytesOf,
   createWorld,
@@ -32,7 +33,6 @@ import {
   must,
   now,
   payClient,
-  serve,
   vendorKey,
   type World,
 } from './world.ts'
@@ -41,35 +41,6 @@ const lockSchemeNames: readonly LockSchemeName[] = ['schnorr', 'ecdsa-xor']
 const channelLife = 3600n
 const otherReference = bytesOf('another channel', 16)
 const groupOrder = fromHex('fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141')
-
-/** Segments as the prepared channel has them, or could. */
-const planOne = { number: 1, base: 200n, unitPrice: 60n, length: 8 }
-const planTwo = { number: 2, base: 500n, unitPrice: 10n, length: 4 }
-
-interface Prepared extends World {
-  /** Payments 4 and 5, in segment 0, that reach 90 and 160 there. */
-  readonly missing: readonly Uint8Array[]
-}
-
-/** Payments 1..3 reach 10, 30 and 50 in segment 0; payment 6 reaches 520 in segment 2, which starts at 500 after payment 5. */
-function prepare(lockScheme: LockSchemeName): Prepared {
-  const world = createWorld({ lockScheme, funds: 1_000n, unitPrice: 10n, segmentLength: 16, label: 'prepared' })
-  for (const [index, step] of [1, 3, 5].entries()) {
-    const coin = coinOf(world, segmentZero(world), step)
-    must(deliverBytes(world, forgePayment(world, { index: index + 1, segment: 0, step, coin })))
-  }
-  const missing = [9, 16].map((step, at) =>
-    forgePayment(world, { index: 4 + at, segment: 0, step, coin: coinOf(world, segmentZero(world), step) }),
-  )
-  const whole = fork(world)
-  for (const frame of missing) must(deliverBytes(whole, frame))
-  const { transcript } = whole.vendor.window
-  const checkpoint = forgeCheckpoint(world, { segment: 2, index: 5, amount: 500n, nextLength: 4, transcript })
-  const coin = coinOf(world, planTwo, 2)
-  const ahead = forgePayment(world, { index: 6, segment: 2, step: 2, coin })
-  must(deliverBytes(world, ahead, Checkpoint.encode(checkpoint)))
-  return { ...world, missing }
-}
 
 interface Attempt {
   now: UnixSeconds
@@ -411,220 +382,6 @@ describe('the verdict on a checkpoint alone', () => {
         expect(snapshot(fresh.vendor)).toEqual(before)
       }
     }
-  })
-})
-
-describe('coins', () => {
-  it('suspend the channel when three are wrong, and what was paid stays paid', () => {
-    const world = prepare('schnorr')
-    const { vendor } = world
-    const wrong = forgePayment(world, { index: 4, segment: 0, step: 6, coin: bytesOf('no coin') })
-    const tick = forgeTick(world, { segment: 2, step: 1, coin: bytesOf('no coin') })
-    expect(deliverBytes(world, wrong)).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-    expect(deliverTick(world, tick)).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-    expect(vendor).toMatchObject({ strikes: 2, suspended: undefined, paid: 520n })
-    expect(deliverBytes(world, wrong)).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-    expect(vendor.strikes).toBe(Vendor.strikesMax)
-    expect(vendor.suspended).toMatch(/3 wrong coins/)
-    expect(deliverBytes(world, wrong)).toMatchObject({ ok: false, reason: 'ChannelSuspended' })
-    expect(vendor.strikes).toBe(Vendor.strikesMax)
-    serve(world, 3, 520n)
-    expect(vendor.spent).toBe(520n)
-  })
-
-  it('never strike a client whose MAC somebody else made', () => {
-    const world = prepare('schnorr')
-    for (let count = 0; count < 10; count++) {
-      const wrong = forgePayment(world, { index: 4, segment: 0, step: 6, coin: bytesOf('no coin') })
-      wrong[wrong.length - 1]! ^= 0xff
-      expect(deliverBytes(world, wrong)).toMatchObject({ ok: false, reason: 'MacMismatch' })
-    }
-    expect(world.vendor).toMatchObject({ strikes: 0, suspended: undefined })
-  })
-
-  it('are wrong at any number but their own, from below and from above the highest one known', () => {
-    const world = prepare('schnorr')
-    const zero = segmentZero(world)
-    for (let step = 1; step <= 16; step++) {
-      for (let made = 0; made <= 16; made++) {
-        const { vendor } = fork(world)
-        const frame = forgePayment(world, { index: 4, segment: 0, step, coin: coinOf(world, zero, made) })
-        const verdict = deliverBytes({ ...world, vendor, cores: [] }, frame)
-        if (made !== step) expect(verdict).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-        else if (step < 5) expect(verdict).toMatchObject({ ok: false, reason: 'AmountInconsistent' })
-        else expect(verdict).toMatchObject({ ok: true, accepted: { amount: BigInt(step) * 10n } })
-      }
-    }
-  })
-
-  it('of a segment made for one price pay nothing at another, nor at another base, number or length', () => {
-    const world = prepare('schnorr')
-    const right = { ...planOne }
-    for (const wrong of [
-      { ...right, unitPrice: 61n },
-      { ...right, base: 201n },
-      { ...right, number: 3 },
-      { ...right, length: 9 },
-    ]) {
-      const { vendor } = fork(world)
-      const checkpoint = makeCheckpoint(world, rightAttempt(world))
-      const frame = forgePayment(world, { index: 4, segment: 1, step: 2, coin: coinOf(world, wrong, 2) })
-      const verdict = deliverBytes({ ...world, vendor, cores: [] }, frame, Checkpoint.encode(checkpoint))
-      expect(verdict).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-      expect(vendor.segments.map(({ number }) => number)).toEqual([0, 2])
-    }
-  })
-
-  it('number 0 pay nothing in the segment of the terms, and only as zero bytes in any other', () => {
-    const fresh = createWorld({ funds: 1_000n, segmentLength: 16 })
-    const { vendor } = fresh
-    const anchor = coinOf(fresh, segmentZero(fresh), 0)
-    for (const coin of [new Uint8Array(32), anchor]) {
-      const zero = forgePayment(fresh, { index: 1, segment: 0, step: 0, coin })
-      expect(deliverBytes(fresh, zero)).toMatchObject({ ok: false, reason: 'CoinMismatch' })
-    }
-    expect(vendor.strikes).toBe(2)
-    vendor.strikes = 0
-    const checkpoint = forgeCheckpoint(fresh, { segment: 1, amount: 300n, nextLength: 0 })
-    const plan = { number: 1, base: 300n, unitPrice: 10n, length: 0 }
-    const withAnchor = forgePayment(fresh, { index: 1, segment: 1, step: 0, coin: coinOf(fresh, plan, 0) })
-    expect(deliverBytes(fresh, withAnchor, Checkpoint.encode(checkpoint))).toMatchObject({ reason: 'CoinMismatch' })
-    const withCoin = forgePayment(fresh, { index: 1, segment: 1, step: 1, coin: coinOf(fresh, plan, 0) })
-    expect(deliverBytes(fresh, withCoin, Checkpoint.encode(checkpoint))).toMatchObject({ reason: 'StepOutOfRange' })
-    const right = forgePayment(fresh, { index: 1, segment: 1, step: 0, coin: new Uint8Array(32) })
-    must(deliverBytes(fresh, right, Checkpoint.encode(checkpoint)))
-    expect(vendor.paid).toBe(300n)
-    // A segment without coins still carries payments from credit.
-    must(deliverBytes(fresh, forgePayment(fresh, { index: 2, segment: 1, step: 0, coin: new Uint8Array(32) })))
-    expect(vendor).toMatchObject({ paid: 300n, window: { contiguous: 2 } })
-  })
-})
-
-describe('the window', () => {
-  it('takes 1,024 indices past the prefix and not one more', () => {
-    const world = prepare('schnorr')
-    const coin = coinOf(world, planTwo, 2)
-    const at = (index: number): Uint8Array => forgePayment(world, { index, segment: 2, step: 2, coin })
-    expect(deliverBytes(world, at(3 + 1025))).toMatchObject({ ok: false, reason: 'IndexOutsideWindow' })
-    expect(deliverBytes(world, at(3 + 1024))).toMatchObject({ ok: true })
-    const sent = forgeCheckpoint(world, { segment: 9, index: 3 + 1025, amount: 540n })
-    expect(Vendor.acceptCheckpoint(world.vendor, sent, now)).toMatchObject({ reason: 'IndexOutsideWindow' })
-    must(Vendor.acceptCheckpoint(world.vendor, forgeCheckpoint(world, { segment: 9, index: 1027, amount: 540n }), now))
-  })
-
-  it('refuses an index seen, in the prefix and ahead of it', () => {
-    const world = prepare('schnorr')
-    const before = snapshot(world.vendor)
-    for (const index of [1, 2, 3, 6]) {
-      const frame = forgePayment(world, { index, segment: 2, step: 2, coin: coinOf(world, planTwo, 2) })
-      expect(deliverBytes(world, frame)).toMatchObject({ ok: false, reason: 'IndexSeen' })
-    }
-    expect(snapshot(world.vendor)).toEqual(before)
-  })
-
-  it('takes coins of an older segment for the payments that are missing, as far as the next base', () => {
-    const world = prepare('schnorr')
-    const [fourth, fifth] = world.missing
-    expect(deliverBytes(world, fifth!)).toMatchObject({ ok: true, accepted: { amount: 160n } })
-    expect(deliverBytes(world, fourth!)).toMatchObject({ ok: true, accepted: { amount: 90n } })
-    expect(world.vendor).toMatchObject({ paid: 520n, window: { contiguous: 6, amount: 520n } })
-    // No payment to come can be in it any more.
-    expect(world.vendor.segments.map(({ number }) => number)).toEqual([2])
-    const late = forgePayment(world, { index: 7, segment: 0, step: 16, coin: coinOf(world, segmentZero(world), 16) })
-    expect(deliverBytes(world, late)).toMatchObject({ ok: false, reason: 'SegmentUnknown' })
-  })
-
-  it('refuses an amount above that of a later payment', () => {
-    const world = prepare('schnorr')
-    const frame = forgePayment(world, { index: 5, segment: 2, step: 3, coin: coinOf(world, planTwo, 3) })
-    expect(deliverBytes(world, frame)).toMatchObject({ reason: 'AmountInconsistent', detail: /payment 6 only 520/ })
-  })
-})
-
-describe('checkpoints', () => {
-  it('ride on any frame and pay the same: the highest base counts, also over a coin of an older segment', () => {
-    const world = createWorld({ funds: 1_000n, segmentLength: 16 })
-    const checkpoint = forgeCheckpoint(world, { segment: 4, index: 1, amount: 800n })
-    const frame = forgePayment(world, { index: 1, segment: 0, step: 1, coin: coinOf(world, segmentZero(world), 1) })
-    const verdict = must(deliverBytes(world, frame, Checkpoint.encode(checkpoint)))
-    expect(verdict.accepted.amount).toBe(10n)
-    expect(world.vendor.paid).toBe(800n)
-  })
-
-  it('bound a coin by the nearest later base, whatever else rides along', () => {
-    const world = prepare('schnorr')
-    must(Vendor.acceptCheckpoint(world.vendor, forgeCheckpoint(world, { segment: 1, index: 5, amount: 100n }), now))
-    const riding = forgeCheckpoint(world, { segment: 3, index: 5, amount: 520n })
-    const frame = forgePayment(world, { index: 4, segment: 0, step: 16, coin: coinOf(world, segmentZero(world), 16) })
-    expect(deliverBytes(world, frame, Checkpoint.encode(riding))).toMatchObject({ reason: 'AmountInconsistent' })
-    expect(world.vendor.segments.map(({ number }) => number)).toEqual([0, 1, 2])
-  })
-
-  it('with one number and two contents: the first stands', () => {
-    const world = prepare('schnorr')
-    const before = snapshot(world.vendor)
-    for (const fields of [{ amount: 501n }, { amount: 500n, index: 4 }, { amount: 500n, nextUnitPrice: amount(9n) }]) {
-      const other = forgeCheckpoint(world, { segment: 2, index: 5, nextLength: 4, ...fields })
-      expect(Vendor.acceptCheckpoint(world.vendor, other, now)).toMatchObject({ reason: 'CheckpointConflict' })
-    }
-    expect(snapshot(world.vendor)).toEqual(before)
-  })
-
-  it.each([
-    { where: 'at the end of the prefix', index: 3 },
-    { where: 'at a payment that is missing', index: 4 },
-    { where: 'at a payment ahead', index: 6 },
-  ])('with a wrong transcript $where pay, then suspend the channel', ({ index }) => {
-    const world = prepare('schnorr')
-    const { vendor } = world
-    const transcript = bytesOf('another transcript')
-    const wrong = forgeCheckpoint(world, { segment: 3, index, amount: 600n, transcript })
-    expect(Vendor.acceptCheckpoint(vendor, wrong, now)).toEqual({ ok: true })
-    expect(vendor.paid).toBe(600n)
-    for (const frame of world.missing) if (vendor.suspended === undefined) must(deliverBytes(world, frame))
-    expect(vendor.suspended).toMatch(new RegExp(`contradicts the transcript at payment ${index}`))
-    expect(vendor.paid).toBe(600n)
-    expect(Vendor.acceptCheckpoint(vendor, wrong, now)).toMatchObject({ reason: 'ChannelSuspended' })
-  })
-
-  it('come in any order, also those that stand at payments nobody has seen yet', () => {
-    const world = createWorld({ funds: 1_000_000n, segmentLength: 4 })
-    const payments = Array.from({ length: 12 }, (_, at) => payClient(world, at % 2 === 0 ? 20_000n : 10n))
-    const checkpoints = new Set(payments.flatMap(({ checkpoint }) => (checkpoint === undefined ? [] : [checkpoint])))
-    expect(checkpoints.size).toBeGreaterThan(4)
-    for (const checkpoint of [...checkpoints].reverse()) must(deliverCheckpoint(world, checkpoint))
-    expect(world.vendor.paid).toBe(world.client.segment.base)
-    for (const payment of payments.reverse()) must(deliver(world, payment))
-    expect(world.vendor).toMatchObject({ paid: world.client.paid, suspended: undefined, window: { contiguous: 12 } })
-  })
-
-  it('without end add nothing to the record that payments do not', () => {
-    const world = createWorld({ funds: 1_000n, segmentLength: 16 })
-    must(
-      deliverBytes(
-        world,
-        forgePayment(world, { index: 1, segment: 0, step: 1, coin: coinOf(world, segmentZero(world), 1) }),
-      ),
-    )
-    for (let segment = 1; segment <= 50; segment++) {
-      const checkpoint = forgeCheckpoint(world, { segment, index: 1, amount: 10n, nextLength: 0 })
-      expect(Vendor.acceptCheckpoint(world.vendor, checkpoint, now)).toEqual({ ok: true })
-    }
-    expect(world.vendor.segments.map(({ number }) => number)).toEqual([50])
-  })
-
-  it('past the prefix open at most as many segments as the window has payments', () => {
-    const { vendor, client } = createWorld({ funds: 1_000n, segmentLength: 16 })
-    const world = { ...createWorld({ funds: 1_000n, segmentLength: 16 }), vendor, client }
-    // As if that many checkpoints had been verified: each costs a signature to make and one to check.
-    for (let number = 1; number <= 1025; number++) {
-      vendor.segments.push({ ...vendor.segments[0]!, number, base: 10n, index: 1, checkpoint: new Uint8Array(171) })
-    }
-    const one = forgeCheckpoint(world, { segment: 1026, index: 1, amount: 10n })
-    expect(Vendor.acceptCheckpoint(vendor, one, now)).toMatchObject({ ok: false, reason: 'IndexOutsideWindow' })
-    const coin = coinOf(world, segmentZero(world), 1)
-    must(deliverBytes(world, forgePayment(world, { index: 1, segment: 0, step: 1, coin })))
-    expect(vendor.segments).toHaveLength(1)
   })
 })
 
