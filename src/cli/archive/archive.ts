@@ -110,19 +110,27 @@ export async function writeArchive(dir: string, files: Files): Promise<void> {
   }
 }
 
-/** Reads every file of `dir`. What cannot be an archive is a fault; a directory that cannot be read is a {@link CommandError}. */
-export async function readArchive(dir: string): Promise<{ readonly ok: true; readonly files: Files } | ArchiveFault> {
+/**
+ * Reads the files of `dir`. The first one that no archive can have is a fault, beside which stand the others. A directory that
+ * cannot be read is a {@link CommandError}.
+ */
+export async function readArchive(
+  dir: string,
+): Promise<({ readonly ok: true } | ArchiveFault) & { readonly files: Files }> {
   try {
     const names = (await readdir(dir)).sort()
-    if (names.length > filesMax) return fault(dir, 'FileUnexpected', `more than ${filesMax} files`)
     const files = new Map<string, Uint8Array>()
+    if (names.length > filesMax) {
+      return { ...fault(dir, 'FileUnexpected', `${names.length} files, and at most ${filesMax} are read`), files }
+    }
+    let first: ArchiveFault | undefined
     for (const name of names) {
       const path = join(dir, name)
       const wrong = statFault(name, await stat(path))
-      if (wrong !== undefined) return wrong
-      files.set(name, await readFile(path))
+      first ??= wrong
+      if (wrong === undefined) files.set(name, await readFile(path))
     }
-    return { ok: true, files }
+    return { ...(first ?? { ok: true }), files }
   } catch (error) {
     throw new CommandError(`${dir} cannot be read (${codeOf(error)}): name a directory that --save wrote`, {
       cause: error,

@@ -46,9 +46,9 @@ export function encodeArchive(archive: LockstepArchive): Files {
   return new Map([
     ['terms.bin', archive.terms],
     ['grant.bin', concat(archive.commitment, archive.grant)],
-    ['transcript.bin', concat(...archive.cores)],
-    ['checkpoints.bin', concat(...archive.checkpoints)],
-    ['receipts.bin', concat(...archive.receipts)],
+    ['transcript.bin', joined(archive.cores)],
+    ['checkpoints.bin', joined(archive.checkpoints)],
+    ['receipts.bin', joined(archive.receipts)],
     ['closing.bin', archive.closing],
     ['record.bin', archive.record],
     ['proof.json', utf8(RecordProof.encode(archive.proof))],
@@ -87,3 +87,8 @@ const names = [
   'record.bin',
   'proof.json',
 ]
+
+/** Many of them: more than a call takes arguments. */
+function joined(rows: readonly Uint8Array[]): Uint8Array {
+  return new Uint8Array(Buffer.concat(rows))
+}

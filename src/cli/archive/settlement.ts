@@ -38,14 +38,10 @@ export async function verifyRecorded(
   const { bank, network } = channel.terms
   const verdict = await verifyRecord({ leaf: channel.leaf, proof: proof.value, trust: { bank, network, registry } })
   if (verdict.ok) return verdict
-  switch (verdict.reason) {
-    case 'Registry':
-      return fault('proof.json', 'Untrusted', verdict.detail)
-    case 'Inclusion':
-      return fault('proof.json', 'ProofInvalid', `the leaf of record.bin, ${toHex(channel.leaf)}, is ${verdict.detail}`)
-    default:
-      return fault('proof.json', 'ProofInvalid', verdict.detail)
-  }
+  const { reason, detail } = verdict
+  if (reason === 'Registry') return fault('proof.json', 'Untrusted', detail)
+  const says = reason === 'Inclusion' ? `the leaf of record.bin, ${toHex(channel.leaf)}, is ${detail}` : detail
+  return fault('proof.json', 'ProofInvalid', says)
 }
 
 function recordFault({ terms, channelId, record, closing }: Channel, history: History): ArchiveFault | undefined {

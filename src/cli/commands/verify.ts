@@ -57,15 +57,16 @@ examples:
 
 async function verdictOn(dir: string, trust: Trust, rpcUrl: string | undefined): Promise<ArchiveVerdict> {
   const read = await readArchive(dir)
+  const verifier = verifierOf(dir, read.files)
   if (!read.ok) return read
-  const verdict = await verifierOf(dir, read.files)(read.files, trust)
+  const verdict = await verifier(read.files, trust)
   if (!verdict.ok || rpcUrl === undefined) return verdict
   return (await chainFault(verdict, rpcUrl)) ?? verdict
 }
 
 function verifierOf(dir: string, files: Files): (files: Files, trust: Trust) => Promise<ArchiveVerdict> {
-  if (isPublishedArchive(files)) return verifyPublished
   if (isLockstepArchive(files)) return verifyArchive
+  if (isPublishedArchive(files)) return verifyPublished
   throw new CommandError(`${dir} holds nothing to verify: name a directory that "lockstep demo --save" wrote`, {
     exitCode: exitCodes.usage,
   })
