@@ -32,7 +32,7 @@ export interface PublishedVendor extends OctetServer {
   settle(client: Uint8Array, first: Uint8Array): Promise<{ readonly settled: bigint; readonly refunded: bigint }>
 }
 
-export interface Released extends Vendor.Release {
+interface Released extends Vendor.Release {
   /** `Tx_0`, as the bank gave it. */
   readonly first: Uint8Array
   /** What was exchanged for it. */

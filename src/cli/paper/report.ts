@@ -31,7 +31,7 @@ export interface Report {
   readonly saved: string | null
 }
 
-export interface LockstepReport extends Record<PhaseName, Timed> {
+interface LockstepReport extends Record<PhaseName, Timed> {
   readonly lockScheme: LockSchemeName
   /** How many of `σ_0 … σ_n` opened and verified. */
   readonly opened: number
@@ -96,7 +96,7 @@ export function reportOf(
 }
 
 /** The paper's communication for n payments: it prints them for ten. */
-export function formulasFor(n: number): Formulas {
+function formulasFor(n: number): Formulas {
   return { payments: n, client: `sig + ${n}f + s + ${n - 1}h`, vendor: `${n}f` }
 }
 
