@@ -91,7 +91,7 @@ describe('the report', () => {
     expect(lockstep.transaction.bytes).toBe(n * (sizes.payment + Statement.size) + Checkpoint.size)
     expect(lockstep.release.bytes).toBe(Closing.size + Closing.releaseSize)
     expect(lockstep.perPayment.bytes).toBeCloseTo(lockstep.transaction.bytes / n, 3)
-  })
+  }, 180_000)
 })
 
 describe('a saved run', () => {
