@@ -1,0 +1,158 @@
+import type { Work } from './measure.ts'
+
+export interface Variant {
+  readonly does: string
+  /** On what it is meant to run; the time carries what it did run on. */
+  readonly backend: 'native' | 'portable' | 'noble'
+  /** Operations a sample: tens of milliseconds of them, so that their garbage is collected within it, or what preparing allows. */
+  readonly count: number
+  /** Imported where it runs, so that no variant carries another's code along. */
+  load(): Promise<Work>
+}
+
+export type VariantName =
+  | 'sha256'
+  | 'ecdsa.verify'
+  | 'ecdsa.recover'
+  | 'vendor.payment'
+  | 'vendor.payment.http'
+  | 'vendor.payment.stored'
+  | 'vendor.tick'
+  | 'client.payment'
+  | 'client.payment.portable'
+  | 'lock.schnorr.check'
+  | 'lock.schnorr.step'
+  | 'lock.xor'
+  | 'release.verified'
+  | 'release.unverified'
+  | 'release.xor'
+  | 'mppx.verifyVoucher'
+  | 'mppx.signVoucher'
+  | 'x402.beforeVerify'
+  | 'x402.verifyTypedData'
+  | 'x402.signVoucher'
+
+export const variants: Readonly<Record<VariantName, Variant>> = {
+  sha256: {
+    does: 'one-shot SHA-256 of 32 bytes: the unit',
+    backend: 'native',
+    count: 50_000,
+    load: async () => (await import('./work/primitives.ts')).sha256(),
+  },
+  'ecdsa.verify': {
+    does: 'one ECDSA verification, libsecp256k1',
+    backend: 'native',
+    count: 500,
+    load: async () => (await import('./work/primitives.ts')).ecdsaVerify(),
+  },
+  'ecdsa.recover': {
+    does: 'one ECDSA recovery, libsecp256k1',
+    backend: 'native',
+    count: 500,
+    load: async () => (await import('./work/primitives.ts')).ecdsaRecover(),
+  },
+  'vendor.payment': {
+    does: 'one coin payment accepted and charged, as a frame',
+    backend: 'native',
+    count: 6000,
+    load: async () => (await import('./work/vendor.ts')).payment(),
+  },
+  'vendor.payment.http': {
+    does: 'the same from HTTP headers',
+    backend: 'native',
+    count: 6000,
+    load: async () => (await import('./work/vendor.ts')).paymentOverHttp(),
+  },
+  'vendor.payment.stored': {
+    does: 'the same as a frame, durable in SQLite, 100 a commit',
+    backend: 'native',
+    count: 500,
+    load: async () => (await import('./work/vendor.ts')).paymentStored(),
+  },
+  'vendor.tick': {
+    does: 'one tick accepted',
+    backend: 'native',
+    count: 8000,
+    load: async () => (await import('./work/vendor.ts')).tick(),
+  },
+  'client.payment': {
+    does: 'one payment made: coin, receipt, lock, frame',
+    backend: 'native',
+    count: 200,
+    load: async () => (await import('./work/client.ts')).payment(),
+  },
+  'client.payment.portable': {
+    does: 'the same in pure JavaScript',
+    backend: 'portable',
+    count: 40,
+    load: async () => (await import('./work/client.ts')).payment(),
+  },
+  'lock.schnorr.check': {
+    does: 'one schnorr lock checked by itself',
+    backend: 'native',
+    count: 300,
+    load: async () => (await import('./work/locks.ts')).schnorrCheck(),
+  },
+  'lock.schnorr.step': {
+    does: 'one schnorr lock checked after those before it',
+    backend: 'native',
+    count: 300,
+    load: async () => (await import('./work/locks.ts')).schnorrStep(),
+  },
+  'lock.xor': {
+    does: 'one ecdsa-xor lock made; none can be checked',
+    backend: 'native',
+    count: 4000,
+    load: async () => (await import('./work/locks.ts')).xorLock(),
+  },
+  'release.verified': {
+    does: 'one schnorr receipt opened, its lock verified before',
+    backend: 'native',
+    count: 1000,
+    load: async () => (await import('./work/release.ts')).verifiedBefore(),
+  },
+  'release.unverified': {
+    does: 'one schnorr receipt opened and verified',
+    backend: 'native',
+    count: 300,
+    load: async () => (await import('./work/release.ts')).unverified('schnorr'),
+  },
+  'release.xor': {
+    does: 'one ecdsa-xor receipt opened and verified',
+    backend: 'native',
+    count: 300,
+    load: async () => (await import('./work/release.ts')).unverified('ecdsa-xor'),
+  },
+  'mppx.verifyVoucher': {
+    does: 'mppx: one voucher checked',
+    backend: 'noble',
+    count: 20,
+    load: async () => (await import('./work/mppx.ts')).verifyVoucher(),
+  },
+  'mppx.signVoucher': {
+    does: 'mppx: one voucher signed',
+    backend: 'noble',
+    count: 40,
+    load: async () => (await import('./work/mppx.ts')).signVoucher(),
+  },
+  'x402.beforeVerify': {
+    does: 'x402: one voucher checked by its server, without a facilitator',
+    backend: 'noble',
+    count: 20,
+    load: async () => (await import('./work/x402.ts')).beforeVerify(),
+  },
+  'x402.verifyTypedData': {
+    does: 'x402: the signature of one voucher checked',
+    backend: 'noble',
+    count: 20,
+    load: async () => (await import('./work/x402.ts')).verifyTypedData(),
+  },
+  'x402.signVoucher': {
+    does: 'x402: one voucher signed',
+    backend: 'noble',
+    count: 40,
+    load: async () => (await import('./work/x402.ts')).signVoucher(),
+  },
+}
+
+export const variantNames: readonly VariantName[] = Object.keys(variants) as VariantName[]

@@ -1,0 +1,33 @@
+import type { VariantName } from './catalogue.ts'
+import type { Samples } from './measure.ts'
+import type { Results } from './rounds.ts'
+
+/** The middle; of an even number, the mean of the two in the middle. */
+export function median(numbers: readonly number[]): number {
+  const sorted = numbers.toSorted((left, right) => left - right)
+  const middle = sorted.length / 2
+  const [below, above] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]]
+  if (below === undefined || above === undefined) throw new RangeError('a median of nothing')
+  return (below + above) / 2
+}
+
+/** Microseconds of CPU an operation: the median of the rounds' medians. `undefined` where it was not measured. */
+export function cpuMicros(results: Results, name: VariantName): number | undefined {
+  return over(results, name, (samples) => samples.cpuMicros)
+}
+
+export function wallMicros(results: Results, name: VariantName): number | undefined {
+  return over(results, name, (samples) => samples.wallMicros)
+}
+
+/** How many times the CPU time of `unit` an operation takes: the median of the ratios within each round. */
+export function ratio(results: Results, name: VariantName, unit: VariantName): number | undefined {
+  const [left, right] = [results[name], results[unit]]
+  if (!left?.measured || !right?.measured) return undefined
+  return median(left.rounds.map((samples, round) => median(samples.cpuMicros) / median(right.rounds[round]!.cpuMicros)))
+}
+
+function over(results: Results, name: VariantName, of: (samples: Samples) => readonly number[]): number | undefined {
+  const result = results[name]
+  return result?.measured ? median(result.rounds.map((samples) => median(of(samples)))) : undefined
+}
