@@ -165,7 +165,7 @@ describe('the table', () => {
     const { text } = await runPaper('--runs', '2')
     const timeRows = text.split('\n').filter((line) => / time /.test(line))
     expect(timeRows).toHaveLength(3)
-    for (const row of timeRows) expect(row.split(new RegExp(` ms  ${backend.name} +÷ `))).toHaveLength(3)
+    for (const row of timeRows) expect(row.split(new RegExp(` ms  ${backend.name} +[÷×] `))).toHaveLength(3)
     for (const figure of ['100 ms', '140 ms', '4 ms', '311 kb', '476 kb', 'sig + 10f + s + 9h', '10f']) {
       expect(text).toContain(figure)
     }

@@ -35,7 +35,7 @@ function timeRows(report: Report): readonly (readonly string[])[] {
     ['', '', '', '', '', '', lockstep.lockScheme, '', ''],
   ]
   const ratio = (phase: PhaseName, { ms }: Timed): string =>
-    isComparable(report) ? `÷ ${significant((1000 * paper[phase].seconds) / ms, 2)}` : ''
+    isComparable(report) ? comparison((1000 * paper[phase].seconds) / ms) : ''
   for (const phase of phases) {
     const [here, ours] = [measured[phase], lockstep[phase]]
     const measuredHere = [`${significant(here.ms, 3)} ms`, backend, ratio(phase, here)]
@@ -54,7 +54,7 @@ function notes(report: Report): readonly string[] {
   return [
     `A payment: ${perPayment} bytes published, ${grouped(Math.round(lockstep.perPayment.bytes))} with Lockstep/1, where the vendor answers each one.`,
     isComparable(report)
-      ? '÷ is how many times less than the paper. Its kb are bits or bytes, which it does not say: no ratio.'
+      ? '÷ is how many times less than the paper, × how many times more. Its kb are bits or bytes, which it does not say: no ratio.'
       : 'The paper’s figures are for ten payments: no ratio.',
     'Lockstep/1 opens with the request, the grant and the showing to the vendor; the paper counts the bank’s answer alone.',
   ]
@@ -96,6 +96,10 @@ function aligned(rows: readonly (readonly string[])[], sides: readonly Side[]): 
   const cell = (text: string, column: number): string =>
     sides[column] === 'left' ? text.padEnd(widths[column]!) : text.padStart(widths[column]!)
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n')
+}
+
+function comparison(timesLess: number): string {
+  return timesLess >= 1 ? `÷ ${significant(timesLess, 2)}` : `× ${significant(1 / timesLess, 2)}`
 }
 
 function significant(value: number, digits: number): string {
