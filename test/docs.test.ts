@@ -1,0 +1,134 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, posix } from 'node:path'
+import { promisify } from 'node:util'
+import { afterEach, describe, expect, test, vi } from 'vitest'
+import { main } from '../src/cli/main.ts'
+
+const root = join(import.meta.dirname, '..')
+const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+  readonly scripts: Readonly<Record<string, string>>
+  readonly exports: Readonly<Record<string, string | { readonly default: string }>>
+}
+const documents = ['README.md', 'CONTRIBUTING.md', ...filesUnder('docs').filter((path) => path.endsWith('.md'))].map(
+  (path) => ({ path, text: readFileSync(join(root, path), 'utf8') }),
+)
+const readme = documents[0]!.text
+
+afterEach(() => vi.restoreAllMocks())
+
+describe('the README', () => {
+  test('has an example that runs, word for word, against what the package exports', async () => {
+    const example = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code).join('\n')
+    const { stdout } = await runExample(example)
+    expect(stdout).toBe('hello, Ada\npay as you go\n3 receipts, settled 1080, refunded 998920\n')
+  })
+
+  test('is what the demo sells: neither too little of it nor too much', () => {
+    const { size } = statSync(join(root, 'README.md'))
+    expect(size).toBeGreaterThan(4000)
+    expect(size).toBeLessThan(10_000)
+  })
+})
+
+describe('a document names', () => {
+  const commandLines = documents.flatMap(({ path, text }) => commandLinesIn(text).map((line) => ({ path, line })))
+
+  test('commands at all', () => expect(commandLines.length).toBeGreaterThan(10))
+
+  test.each(commandLines)('a command with options that there are, in $path: $line', async ({ line }) => {
+    let said = ''
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      said += String(text)
+      return true
+    })
+    // Options are parsed before anything is done, from left to right: this one is reached if all before it are known.
+    const args = line.split(/\s+/).filter((word) => word !== '')
+    expect(await main([...args, '--no-such-option'])).toBe(2)
+    expect(said).toContain("Unknown option '--no-such-option'")
+  })
+
+  test('scripts that there are', () => {
+    const scripts = documents.flatMap(({ text }) =>
+      [...text.matchAll(/npm run ([a-z-]+)/g)].map(([, script]) => script!),
+    )
+    expect(scripts.filter((script) => packageJson.scripts[script] === undefined)).toEqual([])
+  })
+
+  test('tests that there are, in the files that it links to', () => {
+    const named = documents.flatMap(({ path, text }) =>
+      [...text.matchAll(/\]\(([^)\s]*\.test\.ts)\)((?:,? “[^”]+”)*)/g)].flatMap(([, link = '', names = '']) =>
+        [...names.matchAll(/“([^”]+)”/g)].map(([, name = '']) => ({
+          file: posix.join(posix.dirname(path), link),
+          name: name.replaceAll('\n', ' '),
+        })),
+      ),
+    )
+    expect(named.length).toBeGreaterThan(20)
+    expect(named.filter(({ file, name }) => !isTest(file, name))).toEqual([])
+  })
+
+  test('parties in a sequence diagram that it has introduced, and nothing that ends a statement', () => {
+    for (const { path, text } of documents) {
+      for (const [, diagram = ''] of text.matchAll(/^```mermaid\nsequenceDiagram\n([\s\S]*?)^```$/gm)) {
+        const parties = new Set([...diagram.matchAll(/participant (\w+) as/g)].map(([, party]) => party))
+        const met = [...diagram.matchAll(/^\s*(\w+)-[-x>)]*(\w+):/gm)].flatMap(([, from, to]) => [from, to])
+        expect({ path, strangers: met.filter((party) => !parties.has(party)) }).toEqual({ path, strangers: [] })
+        expect({ path, ends: /[;#]/.exec(diagram) }).toEqual({ path, ends: null })
+      }
+    }
+  })
+})
+
+/** Runs a program from a folder of its own, with `lockstep/…` resolved by the exports of the package to its sources. */
+async function runExample(code: string): Promise<{ readonly stdout: string }> {
+  const folder = mkdtempSync(join(tmpdir(), 'lockstep-docs-'))
+  try {
+    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+    writeFileSync(join(folder, 'example.ts'), code)
+    const args = ['--no-warnings', '--import', packageResolver(), join(folder, 'example.ts')]
+    return await promisify(execFile)(process.execPath, args, { timeout: 25_000 })
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+/** A module to import first. What the package does not export is not found, as in an installed package. */
+function packageResolver(): string {
+  const entries = Object.entries(packageJson.exports).flatMap(([subpath, target]) =>
+    typeof target === 'string' ? [] : [[`lockstep${subpath.slice(1)}`, sourceOf(target.default)] as const],
+  )
+  const module = `import { registerHooks } from 'node:module'
+const sources = ${JSON.stringify(Object.fromEntries(entries))}
+registerHooks({ resolve: (name, context, next) => next(sources[name] ?? name, context) })`
+  return `data:text/javascript,${encodeURIComponent(module)}`
+}
+
+/** `./dist/wire/index.js` is built from `src/wire/index.ts`. */
+function sourceOf(built: string): string {
+  return new URL(`../${built.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts')}`, import.meta.url).href
+}
+
+/** What follows `lockstep`, in shell blocks and in inline code; `npm start --` stands for `lockstep demo`. */
+function commandLinesIn(text: string): readonly string[] {
+  const blocks = [...text.matchAll(/^```sh\n([\s\S]*?)^```$/gm)].flatMap(([, block = '']) => block.split('\n'))
+  const prose = text.replaceAll(/^```[\s\S]*?^```$/gm, '')
+  const inline = [...prose.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code)
+  return [...blocks, ...inline]
+    .flatMap((line) => line.replace(/\s#.*/, '').split('&&'))
+    .flatMap((line) => {
+      const [, args] = /^\s*npx\s+lockstep\s+([^…]+)$/.exec(line) ?? []
+      const [, options] = /^\s*npm start -- ([^…]+)$/.exec(line) ?? []
+      return args ?? (options === undefined ? [] : `demo ${options}`)
+    })
+}
+
+function isTest(file: string, name: string): boolean {
+  const path = join(root, file)
+  return existsSync(path) && readFileSync(path, 'utf8').includes(name)
+}
+
+function filesUnder(folder: string): readonly string[] {
+  return readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((path) => posix.join(folder, path))
+}
