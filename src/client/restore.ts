@@ -48,6 +48,8 @@ export function restore(stored: StoredChannel & { readonly state: ChannelState }
     checkpoint,
     agreed,
     acknowledged,
+    // Until the vendor says what it charged, all that was paid counts as gone.
+    settled: paid,
     frozen,
     segment: spending,
   })

@@ -40,6 +40,12 @@ export interface StreamOptions {
   readonly socket: StreamSocket
 }
 
+/** The payment that a stream charges. */
+interface InProgress {
+  readonly accepted: Vendor.Accepted
+  readonly reservation: Vendor.Reservation
+}
+
 /** Bytes waiting on a slow client at which a stream stops making more. */
 const bufferedMax = 1_048_576
 
@@ -55,7 +61,7 @@ export class StreamSession {
   #attachment: (Attachment.Attachment & { readonly agreed: Terms }) | undefined
   #early: Checkpoint.SignedCheckpoint | undefined
   #held: Held | undefined
-  #current: { readonly accepted: Vendor.Accepted; readonly reservation: Vendor.Reservation } | undefined
+  #current: InProgress | undefined
   #pump: Promise<void> | undefined
   #wake: () => void = () => undefined
   #gone = false
@@ -78,7 +84,7 @@ export class StreamSession {
     this.#wake()
     await this.#queue
     await this.#pump
-    await this.#settle().catch(() => undefined)
+    await this.#settleLast().catch(() => undefined)
   }
 
   async #take(message: Uint8Array): Promise<void> {
@@ -137,10 +143,12 @@ export class StreamSession {
       return this.#refuse(refuse('RequestMismatch', `payment ${accepted.index} names another request than this stream`))
     }
     this.#held = held
-    await this.#settle()
     const reserved = Vendor.reserve(held.channel, accepted.index, 0n)
     if (!reserved.ok) return this.#refuse(reserved)
+    const previous = this.#current
+    // Replaced before the one before it is settled: a stream in progress always has a payment to charge.
     this.#current = { accepted, reservation: reserved.reservation }
+    if (previous !== undefined) await this.#settle(held, previous)
     this.#continueAfter(till.write(held, { accepted, status: 'running', charged: 0n }))
     this.#pump ??= this.#deliver(held).catch((error: unknown) => this.#fail(error))
   }
@@ -175,7 +183,7 @@ export class StreamSession {
       socket.send(encodeDelivery(unit))
     }
     this.#ended = true
-    await this.#settle()
+    await this.#settleLast()
     socket.send(encodeEnd())
   }
 
@@ -213,13 +221,14 @@ export class StreamSession {
     )
   }
 
-  /** Ends the payment in progress: its charge is final and durable, and its statement leaves. */
-  async #settle(): Promise<void> {
-    const current = this.#current
-    const held = this.#held
-    if (current === undefined || held === undefined) return
+  async #settleLast(): Promise<void> {
+    const last = this.#current
     this.#current = undefined
-    const { accepted, reservation } = current
+    if (last !== undefined && this.#held !== undefined) await this.#settle(this.#held, last)
+  }
+
+  /** Ends a payment: its charge is final and durable, and its statement leaves. */
+  async #settle(held: Held, { accepted, reservation }: InProgress): Promise<void> {
     Vendor.settle(held.channel, reservation)
     const { charged } = reservation
     await this.#options.till.write(held, { accepted, status: 'charged', charged })

@@ -65,6 +65,11 @@ export interface ClientChannel {
   agreed: bigint
   /** What the vendor says it charged. */
   acknowledged: bigint
+  /**
+   * What payments that were answered were charged. Differs from `acknowledged` by what payments under way were charged so
+   * far, which stays promised to them. All of `paid` after a restart, until the vendor says more.
+   */
+  settled: bigint
   /** Prices of payments whose answer has not come: index → price. A stream's last payment holds what the stream still may cost. */
   readonly outstanding: Map<number, bigint>
   /** In streams: index → the payment that took over from it, both outstanding. */
@@ -131,6 +136,7 @@ export function create(
     checkpoint: undefined,
     agreed: 0n,
     acknowledged: 0n,
+    settled: 0n,
     outstanding: new Map(),
     successors: new Map(),
     frozen: undefined,
@@ -138,11 +144,11 @@ export function create(
   return { ok: true, channel }
 }
 
-/** Credit as the client sees it: what is paid and neither charged nor promised to a payment under way. */
+/** Credit as the client sees it: what is paid and neither charged for good nor promised to a payment under way. */
 export function credit(channel: ClientChannel): bigint {
   let promised = 0n
   for (const price of channel.outstanding.values()) promised += price
-  return channel.paid - channel.acknowledged - promised
+  return channel.paid - channel.settled - promised
 }
 
 /**
@@ -167,7 +173,12 @@ export function acknowledge(channel: ClientChannel, statement: Statement): Refus
     return freeze(channel, `the vendor charged ${statement.spent} in all; ${channel.paid} was paid`)
   }
   if (statement.spent > channel.acknowledged) channel.acknowledged = statement.spent
-  if (price !== undefined) settle(channel, { index: statement.index, previous, left: price - statement.charged })
+  if (price !== undefined) {
+    channel.settled += statement.charged
+    settle(channel, { index: statement.index, previous, left: price - statement.charged })
+  }
+  // With nothing under way, what the vendor charged is what was charged for good: so it is known again after a restart.
+  if (channel.outstanding.size === 0) channel.settled = channel.acknowledged
   if (channel.checkpoint !== undefined && statement.segment >= channel.segment.number) channel.checkpoint = undefined
   return { ok: true }
 }
