@@ -1,36 +1,52 @@
 import { type Command, CommandError, exitCodes, type Output, UsageError } from './command.ts'
-import { demo } from './commands/demo.ts'
 import { createHelp } from './commands/help.ts'
-import { keys } from './commands/keys.ts'
-import { paper } from './commands/paper.ts'
-import { verify } from './commands/verify.ts'
 
-const topics: readonly Command[] = [demo, paper, verify, keys]
-const help = createHelp(topics)
-const commands: readonly Command[] = [...topics, help]
+/** Every command, in the order of the list that help prints; loaded when it is asked for. */
+const topics: Readonly<Record<string, () => Promise<Command>>> = {
+  demo: async () => (await import('./commands/demo.ts')).demo,
+  paper: async () => (await import('./commands/paper.ts')).paper,
+  verify: async () => (await import('./commands/verify.ts')).verify,
+  keys: async () => (await import('./commands/keys.ts')).keys,
+}
+
+const help = createHelp(() => Promise.all(Object.values(topics).map((load) => load())))
 
 /** Runs the command that `args` name and gives the exit code. An error is one line; a bug keeps its stack. */
 export async function main(args: readonly string[]): Promise<number> {
   const [first = 'help', ...rest] = args
   const output = terminalOutput()
   const name = ['--help', '-h'].includes(first) ? 'help' : first
-  const command = commands.find((candidate) => candidate.name === name)
   try {
-    if (command === undefined) throw new UsageError(`no such command: ${first}`)
-    if (rest.includes('--help') || rest.includes('-h')) return await help.run([command.name], output)
+    if (name === 'help') return await help.run(rest, output)
+    if (!Object.hasOwn(topics, name)) throw new UsageError(`no such command: ${first}`)
+    if (rest.includes('--help') || rest.includes('-h')) return await help.run([name], output)
+    const command = await topics[name]!()
     return await command.run(rest, output)
   } catch (error) {
     if (error instanceof UsageError) {
-      const about = command === undefined ? 'lockstep help' : `lockstep help ${command.name}`
-      output.say(`lockstep: ${error.message}. See "${about}".`)
+      output.say(`lockstep: ${error.message}. See "lockstep help${Object.hasOwn(topics, name) ? ` ${name}` : ''}".`)
       return exitCodes.usage
     }
-    if (error instanceof CommandError) {
+    if (error instanceof CommandError || isExpected(error)) {
       output.say(`lockstep: ${error.message}`)
-      return error.exitCode
+      return error instanceof CommandError ? error.exitCode : exitCodes.failed
     }
     throw error
   }
+}
+
+/** Errors of the outer layers that say in one line what to do. By name: their modules need not be loaded for it. */
+const expected: ReadonlySet<string> = new Set([
+  'ChainError',
+  'CollectError',
+  'ListenError',
+  'RefusedError',
+  'StoreError',
+  'UnansweredError',
+])
+
+function isExpected(error: unknown): error is Error {
+  return error instanceof Error && expected.has(error.name)
 }
 
 function terminalOutput(): Output {

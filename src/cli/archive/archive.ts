@@ -97,13 +97,25 @@ export function namesFault(files: Files, names: readonly string[]): ArchiveFault
  * once this returns. Only the owner may read it: it tells what was bought.
  */
 export async function writeArchive(dir: string, files: Files): Promise<void> {
-  try {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
-    if ((await readdir(dir)).length > 0) {
-      throw new CommandError(`${dir} is not empty, and nothing is ever written over: name a new directory`, usage)
-    }
+  await prepareArchive(dir)
+  await writing(dir, async () => {
     for (const [name, bytes] of files) await writeSynced(join(dir, name), bytes)
     await syncDirectory(dir)
+  })
+}
+
+/** Makes the directory, or finds it empty. Before a long run: so that nothing is found out at its end. */
+export function prepareArchive(dir: string): Promise<void> {
+  return writing(dir, async () => {
+    await mkdir(dir, { recursive: true, mode: 0o700 })
+    if ((await readdir(dir)).length === 0) return
+    throw new CommandError(`${dir} is not empty, and nothing is ever written over: name a new directory`, usage)
+  })
+}
+
+async function writing(dir: string, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
   } catch (error) {
     if (error instanceof CommandError) throw error
     throw new CommandError(`${dir} cannot be written (${codeOf(error)}): name another directory`, { cause: error })

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
-import { writeArchive } from '../archive/archive.ts'
+import { prepareArchive, writeArchive } from '../archive/archive.ts'
 import { type Command, CommandError, choiceOption, exitCodes, parseOptions, wholeOption } from '../command.ts'
 import { runLockstep } from '../demo/lockstep.ts'
 import { createProgress } from '../demo/progress.ts'
@@ -52,6 +52,7 @@ examples:
       lockScheme: choiceOption('lock', values.lock, ['schnorr', 'ecdsa-xor']),
       content: await readContent(values.file ?? fileURLToPath(new URL('../../../README.md', import.meta.url))),
     }
+    if (values.save !== undefined) await prepareArchive(values.save)
     const progress = createProgress(output)
     const bankKey = Schnorr.keyPair(randomBytes(32))
     progress.step(options.chain === 'evm' ? 'starting an EVM node and a registry' : 'opening the bank’s log')

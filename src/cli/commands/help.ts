@@ -1,7 +1,7 @@
 import { type Command, exitCodes, parseOptions, UsageError } from '../command.ts'
 
 /** The command that explains all commands, itself among them. */
-export function createHelp(others: readonly Command[]): Command {
+export function createHelp(others: () => Promise<readonly Command[]>): Command {
   const help: Command = {
     name: 'help',
     summary: 'what each command does, with examples',
@@ -9,7 +9,7 @@ export function createHelp(others: readonly Command[]): Command {
 
 Prints the list of commands, or all about one of them.`,
     async run(args, output) {
-      const commands = [...others, help]
+      const commands = [...(await others()), help]
       const [name] = parseOptions(args, {}, 1).positionals
       const command = commands.find((candidate) => candidate.name === name)
       if (name !== undefined && command === undefined) throw new UsageError(`no such command: ${name}`)

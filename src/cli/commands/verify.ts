@@ -73,7 +73,7 @@ function verifierOf(dir: string, files: Files): (files: Files, trust: Trust) => 
 }
 
 /** Whether a node of the chain knows the batch, recorded by the very transaction that the archive holds. */
-async function chainFault({ record }: ArchiveSound, rpcUrl: string): Promise<ArchiveFault | undefined> {
+async function chainFault({ profile, record }: ArchiveSound, rpcUrl: string): Promise<ArchiveFault | undefined> {
   if (record === undefined || record.chain.kind !== 'evm') {
     throw new UsageError('--rpc asks a node of an EVM chain, and this archive is recorded on none')
   }
@@ -84,7 +84,7 @@ async function chainFault({ record }: ArchiveSound, rpcUrl: string): Promise<Arc
   if (found?.recordTx === recordTx) return undefined
   const stands = found === undefined ? 'has no such batch' : `has it from transaction ${found.recordTx}`
   const detail = `transaction ${recordTx} records batch ${batch.number}, and the chain ${stands}`
-  return fault('proof.json', 'NotOnChain', detail)
+  return fault(profile === 'lockstep' ? 'proof.json' : 'recorded.json', 'NotOnChain', detail)
 }
 
 async function onChain<T>(work: () => Promise<T>): Promise<T> {

@@ -1,7 +1,7 @@
-import { type Recorded, RecordProof, verifyRecord } from '../../chain/index.ts'
+import { type Recorded, type RecordProof, verifyRecord } from '../../chain/index.ts'
 import type { PayingChannel } from '../../client/index.ts'
 import { backend } from '../../crypto/backend.ts'
-import { concat, toHex, utf8 } from '../../crypto/bytes.ts'
+import { toHex } from '../../crypto/bytes.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import { lockSchemes } from '../../crypto/locks.ts'
 import type * as Schnorr from '../../crypto/Schnorr.ts'
@@ -13,6 +13,7 @@ import * as Open from '../../wire/Open.ts'
 import * as Record from '../../wire/Record.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import type { Files } from '../archive/archive.ts'
+import { encodeArchive } from '../archive/lockstep.ts'
 import { LossyLine } from './lossyLine.ts'
 import { isPaymentOf, openShop, type Plan, planPayments } from './shop.ts'
 import type { Stage } from './stage.ts'
@@ -117,7 +118,7 @@ async function buy(channel: PayingChannel, plan: Plan, progress: Stage['progress
     received.push(token)
     progress('tokens', ++done, total)
   }
-  return concat(...received)
+  return new Uint8Array(Buffer.concat(received))
 }
 
 async function heldOf(town: Town, channel: PayingChannel): Promise<Held> {
@@ -189,26 +190,25 @@ async function prove(stage: Stage, bankKey: Schnorr.KeyPair, town: Town, channel
   return { chain, leaf, proofVerified, record: record.value, encoded: answer.record, proof: answer.proof }
 }
 
-/** Everything that a verifier needs, a file each: see `docs/reference/wire.md`. */
+/** Everything that a verifier needs. */
 async function filesOf(
   town: Town,
   held: Held,
   receipts: readonly Uint8Array[],
-  { encoded, proof }: Proven,
+  { encoded: record, proof }: Proven,
 ): Promise<Files> {
   const { channelId, attachment, window } = held.channel
   const release = held.release && Closing.parseRelease(held.release)
   if (!release?.ok || held.closing === undefined) throw new Error('the channel was not released')
-  return new Map([
-    ['terms.bin', attachment.terms],
-    ['grant.bin', concat(attachment.commitment, attachment.grant)],
-    ['transcript.bin', concat(...(await town.vendor.store.cores(channelId, window.contiguous)))],
-    ['checkpoints.bin', concat(...(await town.vendor.store.checkpoints(channelId)), release.value.checkpoint)],
-    ['receipts.bin', concat(...receipts)],
-    ['closing.bin', held.closing],
-    ['record.bin', encoded],
-    ['proof.json', utf8(RecordProof.encode(proof))],
-  ])
+  return encodeArchive({
+    ...attachment,
+    cores: await town.vendor.store.cores(channelId, window.contiguous),
+    checkpoints: [...(await town.vendor.store.checkpoints(channelId)), release.value.checkpoint],
+    receipts,
+    closing: held.closing,
+    record,
+    proof,
+  })
 }
 
 async function timed<T>(run: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {

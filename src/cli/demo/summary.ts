@@ -15,7 +15,7 @@ export function summarize(
   const rows: [string, string][] = [
     ['paid', `${money(result.paid)} in ${result.payments} payments${result.ticks ? ` and ${result.ticks} ticks` : ''}`],
   ]
-  if (result.charged !== null) rows.push(['charged', `${money(result.charged)}, and not a unit more`])
+  if (result.charged !== null) rows.push(['charged', money(result.charged)])
   rows.push(['refunded', `${money(result.refunded)}, at once`])
   if (retry !== null) {
     const { sent, handlerRuns, charges } = retry
@@ -27,13 +27,19 @@ export function summarize(
   rows.push(
     ['receipts', `${result.receiptsOpened} opened by one signature, ${result.receiptsVerified} verified`],
     ['content', `sha256 ${result.contentSha256}`],
-    ['bytes', `${bytes.setup} to open, ${bytes.perPayment} a payment (ticks included), ${bytes.release} to release`],
+    [
+      'bytes',
+      `${bytes.setup} to open, ${bytes.perPayment} a payment${result.ticks ? ', ticks included' : ''}, ${bytes.release} to release`,
+    ],
     ['', ''],
-    [`time (${result.backend})`, 'this run, over sockets with every store synced · the paper'],
+    [
+      `time (${result.backend})`,
+      `this run, over sockets${result.profile === 'lockstep' ? ', every store synced' : ''} · the paper`,
+    ],
     ['  setup', beside(ms.setup, figures.setup.seconds)],
     [
       '  transaction',
-      `${beside(ms.transaction, figures.transaction.seconds)} (${result.payments} payments; the paper made 10)`,
+      `${beside(ms.transaction, figures.transaction.seconds)} (${perTen(ms.transaction, result.payments)} ms for ten payments; the paper made ten)`,
     ],
     ['  release', beside(ms.release, figures.release.seconds)],
     ['', ''],
@@ -75,6 +81,10 @@ function digestOf(transaction: Uint8Array): string {
 
 function beside(ms: number, paperSeconds: number): string {
   return `${ms.toFixed(1)} ms · ${(paperSeconds * 1000).toFixed(0)} ms`
+}
+
+function perTen(ms: number, payments: number): string {
+  return ((ms / payments) * 10).toFixed(1)
 }
 
 function times(count: number): string {
