@@ -175,14 +175,14 @@ describe('a client', () => {
 })
 
 describe('a statement', () => {
-  /** Two payments of 20 in progress, and 40 paid. */
+  /** Payments of 20 and 18 in progress, and 40 paid. */
   const base = createWorld({ funds: 1_000n, segmentLength: 64, label: 'statements' })
   payClient(base, 20n)
-  payClient(base, 20n)
+  payClient(base, 18n)
 
   it.each([
     { wrong: 'charges a payment more than its price', said: { index: 1, charged: 21n, spent: 21n, paid: 40n } },
-    { wrong: 'charges more in all than was agreed', said: { index: 0, spent: 41n, paid: 40n } },
+    { wrong: 'charges more in all than was agreed', said: { index: 0, spent: 39n, paid: 40n } },
     { wrong: 'counts more as paid than was', said: { index: 1, charged: 20n, spent: 20n, paid: 41n } },
   ])('that $wrong freezes the channel: nothing more is signed on it', ({ said }) => {
     const { client } = fork(base)
@@ -203,7 +203,7 @@ describe('a statement', () => {
       must(Client.acknowledge(client, statement({ index: index - 2, charged: 0n, paid: 40n })))
       must(Client.pay(client, { price: 20n, digest: bytesOf('goods'), now }))
     }
-    expect(client).toMatchObject({ paid: 40n, agreed: 240n })
+    expect(client).toMatchObject({ paid: 40n, agreed: 238n })
     const greedy = statement({ index: 0, spent: 41n, paid: 40n })
     expect(Client.acknowledge(client, greedy)).toMatchObject({ ok: false, reason: 'ClosingDisputed' })
     expect(Client.credit(client)).toBeGreaterThanOrEqual(0n)
@@ -214,7 +214,7 @@ describe('a statement', () => {
     const { client } = world
     Client.acknowledge(client, statement({ index: 0, spent: 41n, paid: 40n }))
     const { index, transcript, channelId } = client
-    const closing = Closing.sign(vendorKey, { channelId, index, spent: amount(40n), transcript })
+    const closing = Closing.sign(vendorKey, { channelId, index, spent: amount(38n), transcript })
     must(Client.release(client, closing))
   })
 })
@@ -329,7 +329,7 @@ describe('statements in any order, repeated or lost', () => {
 
 describe.each(lockSchemeNames)('a release with %s locks', (lockScheme) => {
   const base = createWorld({ lockScheme, funds: 1_000n, segmentLength: 8, label: 'release' })
-  for (const price of [15n, 25n, 0n]) {
+  for (const price of [15n, 22n, 0n]) {
     const payment = payClient(base, price)
     must(deliver(base, payment))
     serveAndTell(base, payment.index, price, true)
@@ -345,7 +345,7 @@ describe.each(lockSchemeNames)('a release with %s locks', (lockScheme) => {
     { wrong: 'of fewer payments', reason: 'PaymentsMissing', said: resign({ index: 2 }) },
     { wrong: 'of more payments', reason: 'PaymentsMissing', said: resign({ index: 4 }) },
     { wrong: 'over another transcript', reason: 'ClosingDisputed', said: resign({ transcript: bytesOf('another') }) },
-    { wrong: 'that charges more than agreed', reason: 'ClosingDisputed', said: resign({ spent: amount(41n) }) },
+    { wrong: 'that charges more than agreed', reason: 'ClosingDisputed', said: resign({ spent: amount(38n) }) },
   ])('is refused to a closing $wrong, and nothing is given or changed', ({ said, reason }) => {
     const { client } = fork(base)
     const before = snapshot(client)

@@ -200,6 +200,14 @@ describe.each(lockSchemeNames)('a claim on a channel with %s locks', (lockScheme
     expect(refused).toMatchObject({ ok: false, reason: 'EvidenceInvalid' })
   })
 
+  it('proves nothing by a coin past the length of its segment, though it hashes to the anchor', () => {
+    const plan = { number: 9, base: 100n, unitPrice: 10n, length: 9 }
+    const [nextAnchor, coin] = [coinOf(world, plan, 0), coinOf(world, plan, 9)]
+    const short = forgeCheckpoint(world, { segment: 9, amount: 100n, nextLength: 8, nextAnchor })
+    const evidence = { kind: 'coins', checkpoint: Checkpoint.encode(short), step: 9, coin } as const
+    expect(assess(world, signedAgain(fromCoins, { evidence }))).toMatchObject({ reason: 'EvidenceInvalid' })
+  })
+
   it('is never paid more than the funds, whatever the client signed', () => {
     const transaction = Transaction.encode({
       channelId: world.client.channelId,

@@ -6,6 +6,7 @@ import * as Attachment from '../../src/wire/Attachment.ts'
 import { amount, type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 import * as Open from '../../src/wire/Open.ts'
 import * as Terms from '../../src/wire/Terms.ts'
+import * as Transaction from '../../src/wire/Transaction.ts'
 import { type Fault, later, pairs } from './adversary.ts'
 import { account, bankKey, bytesOf, createWorld, frameKey, must, now, read, vendorKey } from './world.ts'
 
@@ -269,6 +270,13 @@ describe.each(lockSchemeNames)('a grant with %s locks', (lockScheme) => {
     {
       wrong: 'a receipt and commitment of other terms',
       change: { receipt: other.receipt, commitment: other.commitment },
+    },
+    {
+      wrong: 'the bank’s own grant over a commitment to another receipt',
+      change: {
+        commitment: other.commitment,
+        grant: Schnorr.sign(bankKey, Transaction.grantDigest(Terms.channelId(terms), other.commitment)),
+      },
     },
     { wrong: 'a grant of other terms', change: { grant: other.grant } },
     { wrong: 'a receipt by somebody else', change: { receipt: strangers.receipt, commitment: strangers.commitment } },

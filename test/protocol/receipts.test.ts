@@ -289,6 +289,8 @@ describe.each(lockSchemeNames)('a release to the vendor with %s locks', (lockSch
     const other = forgeCheckpoint(known.world, { ...fields, amount: paid + 1n })
     const conflict = { ...same, checkpoint: Checkpoint.encode(other) }
     expect(Vendor.acceptRelease(vendor, conflict, known.chain)).toMatchObject({ reason: 'CheckpointConflict' })
+    vendor.paid += 10n
+    expect(Vendor.acceptRelease(vendor, same, known.chain)).toMatchObject({ reason: 'CheckpointAmount' })
   })
 })
 
