@@ -18,7 +18,12 @@ export const kinds = {
   end: 0x1b,
   problem: 0x1c,
   ask: 0x1d,
+  command: 0x1e,
+  evidence: 0x1f,
 } as const
+
+/** Second byte of {@link kinds.evidence}: which fraud it shows. */
+export const proofs = { badOpening: 0, equivocation: 1 } as const
 
 /** Widths that every part of the protocol shares, in bytes. */
 export const sizes = {
@@ -35,6 +40,9 @@ export const sizes = {
 
 /** Units in a segment, and so coins a verifier ever walks: PROTOCOL 3.2. */
 export const segmentLengthMax = 1024
+
+/** Payments between two checkpoints, and so cores that a proof of fraud ever holds, but for the one before: PROTOCOL 3.2. */
+export const checkpointEvery = 1024
 
 /** Indices past the contiguous prefix that a vendor accepts: PROTOCOL 3.5. */
 export const windowSize = 1024

@@ -7,16 +7,19 @@ import type { LockSchemeName } from '../../src/crypto/locks.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import type { Attachment } from '../../src/wire/Attachment.ts'
 import { type Amount, amount, amountMax, type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
+import type { BadOpening } from '../../src/wire/BadOpening.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import type { Evidence, SignedClose } from '../../src/wire/Close.ts'
 import type { Closing, Release } from '../../src/wire/Closing.ts'
+import type { Action, ChannelActionKind, SignedCommand } from '../../src/wire/Command.ts'
+import * as Equivocation from '../../src/wire/Equivocation.ts'
 import type { Ask, Payment, Tick } from '../../src/wire/Frame.ts'
 import { segmentLengthMax } from '../../src/wire/kinds.ts'
 import type { Open, Opened } from '../../src/wire/Open.ts'
 import type { Record } from '../../src/wire/Record.ts'
 import type { Statement } from '../../src/wire/Statement.ts'
 import * as Terms from '../../src/wire/Terms.ts'
-import type { Opening, Transaction } from '../../src/wire/Transaction.ts'
+import * as Transactions from '../../src/wire/Transaction.ts'
 import type { Core } from '../../src/wire/Transcript.ts'
 
 export function bytesOf(size: number): fc.Arbitrary<Uint8Array> {
@@ -79,7 +82,7 @@ export const terms: fc.Arbitrary<Terms.Terms> = fc
     }
   })
 
-export const openings: fc.Arbitrary<Opening> = fc.record({
+export const openings: fc.Arbitrary<Transactions.Opening> = fc.record({
   channelId: hashes,
   funds: amounts,
   openedAt: times,
@@ -87,7 +90,7 @@ export const openings: fc.Arbitrary<Opening> = fc.record({
   vendorIdentity: hashes,
 })
 
-export const transactions: fc.Arbitrary<Transaction> = fc.record({
+export const transactions: fc.Arbitrary<Transactions.Transaction> = fc.record({
   channelId: hashes,
   index: anyU32,
   amount: amounts,
@@ -207,6 +210,58 @@ export const opens: fc.Arbitrary<Open> = fc.record({
   channelSignature: signatures,
   signature: signatures,
 })
+
+export const actions: { readonly [name: string]: fc.Arbitrary<Action> } = {
+  'about a channel': fc.record({
+    kind: fc.constantFrom<ChannelActionKind>('expire', 'fetchClosing', 'dispute', 'fetchRelease'),
+    channelId: hashes,
+  }),
+  'to withdraw': fc.record({
+    kind: fc.constant<'withdraw'>('withdraw'),
+    asset: assets,
+    amount: amounts,
+    destination: hashes,
+  }),
+  'to register': fc.record({ kind: fc.constant<'register'>('register'), asset: assets }),
+}
+
+export function commands(action: fc.Arbitrary<Action>): fc.Arbitrary<SignedCommand> {
+  return fc.record({
+    bank: publicKeys,
+    network: networks,
+    account: publicKeys,
+    id: references,
+    validUntil: times,
+    action,
+    signature: signatures,
+  })
+}
+
+/** Of so many cores, their content anything. */
+export function badOpenings(lockScheme: LockSchemeName, count: number): fc.Arbitrary<BadOpening> {
+  const [receipt, core] = lockScheme === 'schnorr' ? [0, 188] : [64, 220]
+  return fc.record({
+    channelId: hashes,
+    lockScheme: fc.constant(lockScheme),
+    index: count === 1 ? fc.constant(1) : indices.map((index) => Math.max(2, index)),
+    previousTranscript: count === 1 ? fc.constant(new Uint8Array(32)) : hashes,
+    checkpoint: checkpoints.map(Checkpoint.encode),
+    receipt: bytesOf(receipt),
+    cores: fc.array(bytesOf(core), { minLength: count, maxLength: count }),
+  })
+}
+
+/** Two transactions of one payment that differ in what is bought, at least. */
+export const equivocations: fc.Arbitrary<Equivocation.Equivocation> = fc
+  .record({ one: transactions, other: transactions, index: indices, receipt: signatures, otherReceipt: signatures })
+  .map(({ one, other, index, receipt, otherReceipt }) => {
+    const { channelId } = one
+    const digest = other.digest.map((byte, at) => (at === 0 ? one.digest[0]! ^ 1 : byte))
+    return Equivocation.create(
+      { transaction: Transactions.encode({ ...one, index }), receipt },
+      { transaction: Transactions.encode({ ...other, channelId, index, digest }), receipt: otherReceipt },
+    )
+  })
 
 export const openeds: fc.Arbitrary<Opened> = fc.record({ receipt: signatures, commitment: hashes, grant: signatures })
 

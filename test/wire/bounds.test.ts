@@ -5,9 +5,12 @@ import { describe, expect, test } from 'vitest'
 import { concat, fromHex, utf8 } from '../../src/crypto/bytes.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
 import { amount, amountMax, unixSeconds } from '../../src/wire/amount.ts'
+import * as BadOpening from '../../src/wire/BadOpening.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Close from '../../src/wire/Close.ts'
 import * as Closing from '../../src/wire/Closing.ts'
+import * as Command from '../../src/wire/Command.ts'
+import * as Equivocation from '../../src/wire/Equivocation.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import * as Open from '../../src/wire/Open.ts'
 import type { Parsed } from '../../src/wire/parsed.ts'
@@ -267,6 +270,112 @@ describe('an open', () => {
   })
 })
 
+describe('a command', () => {
+  const withdraw = sample(any.commands(any.actions['to withdraw']!))
+  const expire = sample(any.commands(any.actions['about a channel']!))
+
+  test('has 258 bytes at most', () => {
+    expect(Command.sizeMax).toBe(258)
+    expect(Command.encode(withdraw)).toHaveLength(258)
+    expect(Command.encode(expire)).toHaveLength(218)
+  })
+
+  test.each([
+    ['a time of 2^63', 113, '8000000000000000', 'command.validUntil: 2^63 or more'],
+    ['no such action', 121, '06', 'command.action: no such code: 6'],
+    ['an action of another size', 121, '00', 'command has 218 bytes; got 258'],
+    ['an amount of 2^63', 154, '8000000000000000', 'command.amount: 2^63 or more'],
+    ['an asset with a space', 122, '20', 'command.asset: not printable ASCII without spaces'],
+    ['no network', 33, '00'.repeat(32), 'command.network: not printable ASCII without spaces'],
+  ])('with %s is refused', (_, offset, hex, detail) => {
+    expect(Command.parse(patch(Command.encode(withdraw), offset, fromHex(hex)))).toMatchObject({ ok: false, detail })
+  })
+})
+
+describe('a bad opening', () => {
+  const good = sample(any.badOpenings('schnorr', 3))
+  const first = sample(any.badOpenings('ecdsa-xor', 1))
+  const few = 'badOpening: cores i − 1 and i, and 1,025 at most'
+  const changed = (change: Partial<BadOpening.BadOpening>): Parsed<unknown> =>
+    BadOpening.parse(BadOpening.encode({ ...good, ...change }))
+
+  test('holds the cores i − 1 and i, and no more than lie between two checkpoints', () => {
+    const core = good.cores[0]!
+    const of = (length: number): { readonly cores: readonly Uint8Array[] } => ({ cores: Array(length).fill(core) })
+    expect(changed(of(2))).toMatchObject({ ok: true })
+    expect(changed(of(BadOpening.coresMax))).toMatchObject({ ok: true })
+    expect(BadOpening.coresMax).toBe(1025)
+    for (const length of [0, 1, 1026, 65_535]) expect(changed(of(length))).toMatchObject({ ok: false, detail: few })
+  })
+
+  test('of lock 1 has no core before, and nothing before that', () => {
+    const parse = (change: Partial<BadOpening.BadOpening>): Parsed<unknown> =>
+      BadOpening.parse(BadOpening.encode({ ...first, ...change }))
+    expect(parse({})).toMatchObject({ ok: true })
+    expect(parse({ cores: [] })).toMatchObject({ ok: false, detail: few })
+    expect(parse({ index: 0 })).toMatchObject({ ok: false, detail: 'badOpening: locks start at 1' })
+    const previousTranscript = new Uint8Array(32).fill(1)
+    const detail = 'badOpening: t_{i-2} is zero where i is 1'
+    expect(parse({ previousTranscript })).toMatchObject({ ok: false, detail })
+  })
+
+  test('has 225,808 bytes at most, and its size is known before a core is read', () => {
+    expect(BadOpening.sizeMax).toBe(225_808)
+    const { cores, ...rest } = sample(any.badOpenings('ecdsa-xor', 2))
+    const longest = BadOpening.encode({ ...rest, cores: Array(1025).fill(cores[0]!) })
+    expect(longest).toHaveLength(BadOpening.sizeMax)
+    expect(BadOpening.parse(longest.subarray(0, 5000))).toMatchObject({
+      ok: false,
+      detail: 'badOpening has 225808 bytes; got 5000',
+    })
+  })
+
+  test('with cores or a receipt of the other scheme is a bug of who made it', () => {
+    expect(() => BadOpening.encode({ ...good, cores: first.cores })).toThrow(RangeError)
+    expect(() => BadOpening.encode({ ...good, receipt: first.receipt })).toThrow(RangeError)
+    expect(() => BadOpening.encode({ ...first, receipt: good.receipt })).toThrow(RangeError)
+  })
+})
+
+describe('an equivocation', () => {
+  const good = sample(any.equivocations)
+  const changed = (change: (transaction: Transaction.Transaction) => Transaction.Transaction): Parsed<unknown> => {
+    const transaction = Transaction.transactionLayout.parse(good.second.transaction)
+    if (!transaction.ok) throw new Error(transaction.detail)
+    const second = { ...good.second, transaction: Transaction.encode(change(transaction.value)) }
+    return Equivocation.parse(Equivocation.encode({ first: good.first, second }))
+  }
+
+  test('is of one payment of one channel', () => {
+    expect(changed((transaction) => transaction)).toMatchObject({ ok: true })
+    const elsewhere = new Uint8Array(32).fill(0xff)
+    const index = (by: number): Parsed<unknown> => changed((it) => ({ ...it, index: it.index ^ by }))
+    expect(index(1)).toMatchObject({ ok: false, detail: 'equivocation: two indices' })
+    const channel = changed((transaction) => ({ ...transaction, channelId: elsewhere }))
+    expect(channel).toMatchObject({ ok: false, detail: 'equivocation: two channels' })
+    expect(changed((it) => ({ ...it, index: 0 }))).toMatchObject({ detail: 'equivocation: indices start at 1' })
+  })
+
+  test('is of two transactions, in one order', () => {
+    const detail = 'equivocation: the lower Tx_i comes first, and they differ'
+    const { first, second } = good
+    const same = Equivocation.encode({ first, second: first })
+    expect(Equivocation.parse(same)).toMatchObject({ ok: false, detail })
+    const backwards = Equivocation.encode({ first: second, second: first })
+    expect(Equivocation.parse(backwards)).toMatchObject({ ok: false, detail })
+    expect(Equivocation.create(second, first)).toEqual(good)
+    expect(() => Equivocation.create(first, first)).toThrow(RangeError)
+  })
+
+  test('is never read as a bad opening, nor the other way round', () => {
+    const bad = BadOpening.encode(sample(any.badOpenings('schnorr', 1)))
+    const two = Equivocation.encode(good)
+    expect(Equivocation.parse(bad).ok || BadOpening.parse(two).ok).toBe(false)
+    expect(Equivocation.parse(patch(two, 1, fromHex('00')))).toMatchObject({ detail: /proof: expected 0x1, got 0x0/ })
+    expect(BadOpening.parse(patch(bad, 1, fromHex('01')))).toMatchObject({ detail: /proof: expected 0x0, got 0x1/ })
+  })
+})
+
 describe('a record', () => {
   test.each([
     ['of 2^63', 260, '8000000000000000', 'record.settled: 2^63 or more'],
@@ -302,7 +411,18 @@ describe('a transaction', () => {
 
 test('text in a problem is short and printable, whatever was sent', () => {
   const long = concat(utf8('x'), new Uint8Array(100_000))
-  for (const parse of [Terms.parse, Checkpoint.parse, Frame.parsePayment, Frame.parseTick, Close.parse, Open.parse]) {
+  const parsers = [
+    Terms.parse,
+    Checkpoint.parse,
+    Frame.parsePayment,
+    Frame.parseTick,
+    Close.parse,
+    Open.parse,
+    Command.parse,
+    BadOpening.parse,
+    Equivocation.parse,
+  ]
+  for (const parse of parsers) {
     expect(parse(long)).toMatchObject({ ok: false, detail: expect.stringMatching(/^[ -~]{1,100}$/) })
   }
 })

@@ -3,9 +3,12 @@
 import type fc from 'fast-check'
 import { createMac } from '../../src/crypto/mac.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
+import * as BadOpening from '../../src/wire/BadOpening.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Close from '../../src/wire/Close.ts'
 import * as Closing from '../../src/wire/Closing.ts'
+import * as Command from '../../src/wire/Command.ts'
+import * as Equivocation from '../../src/wire/Equivocation.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import { kinds } from '../../src/wire/kinds.ts'
 import * as Open from '../../src/wire/Open.ts'
@@ -139,6 +142,36 @@ export const codecs: readonly Codec[] = [
   ),
   codec({ name: 'open', size: 529, kind: kinds.open, values: any.opens, encode: Open.encode, parse: Open.parse }),
   codec({ name: 'opened', size: 160, values: any.openeds, encode: Open.encodeOpened, parse: Open.parseOpened }),
+  ...Object.entries(any.actions).map(([action, values], index) =>
+    codec({
+      name: `command ${action}`,
+      size: 186 + [32, 72, 32][index]!,
+      kind: kinds.command,
+      values: any.commands(values),
+      encode: Command.encode,
+      parse: Command.parse,
+    }),
+  ),
+  ...(['schnorr', 'ecdsa-xor'] as const).flatMap((lockScheme) =>
+    [1, 2, 5].map((count) =>
+      codec({
+        name: `bad opening of ${lockScheme} with ${count} cores`,
+        size: 244 + (lockScheme === 'schnorr' ? 188 * count : 64 + 220 * count),
+        kind: kinds.evidence,
+        values: any.badOpenings(lockScheme, count),
+        encode: BadOpening.encode,
+        parse: BadOpening.parse,
+      }),
+    ),
+  ),
+  codec({
+    name: 'equivocation',
+    size: 298,
+    kind: kinds.evidence,
+    values: any.equivocations,
+    encode: Equivocation.encode,
+    parse: Equivocation.parse,
+  }),
   codec({ name: 'record', size: 269, values: any.records, encode: Record.encode, parse: Record.parse }),
 ]
 

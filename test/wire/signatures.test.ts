@@ -8,6 +8,7 @@ import * as Attachment from '../../src/wire/Attachment.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Close from '../../src/wire/Close.ts'
 import * as Closing from '../../src/wire/Closing.ts'
+import * as Command from '../../src/wire/Command.ts'
 import * as Open from '../../src/wire/Open.ts'
 import type { Parsed } from '../../src/wire/parsed.ts'
 import * as Terms from '../../src/wire/Terms.ts'
@@ -32,6 +33,8 @@ const attachment = {
   grant: Schnorr.sign(key, Transaction.grantDigest(channelId, grantless.commitment)),
 }
 const closes = Object.values(any.evidences).map((evidence) => Close.sign(key, sample(any.closes(evidence, 188))))
+
+const commands = Object.values(any.actions).map((action) => Command.sign(key, sample(any.commands(action))))
 
 /** What a signature is over, as docs/reference/wire.md says it. */
 interface Signed {
@@ -107,6 +110,15 @@ const signed: readonly Signed[] = [
     signature: open.signature,
     verify: (signature) => verifyParsed(Open.parse(Open.encode({ ...open, signature })), Open.verify),
   },
+  ...commands.map(
+    (command): Signed => ({
+      name: `a command to ${command.action.kind}`,
+      tag: 'lockstep/command',
+      body: Command.encode(command).subarray(0, -64),
+      signature: command.signature,
+      verify: (signature) => verifyParsed(Command.parse(Command.encode({ ...command, signature })), Command.verify),
+    }),
+  ),
   {
     name: 'a channel key',
     tag: 'lockstep/channel-key',
@@ -176,6 +188,11 @@ const messages: readonly (readonly [string, Uint8Array, (input: Uint8Array) => b
     Close.encode(close),
     (input) => verifyParsed(Close.parse(input), (value) => Close.verify(key.publicKey, value)),
   ]),
+  ...commands.map((command): (typeof messages)[number] => [
+    `command to ${command.action.kind}`,
+    Command.encode(command),
+    (input) => verifyParsed(Command.parse(input), Command.verify),
+  ]),
   ['open', Open.encode(open), (input) => verifyParsed(Open.parse(input), Open.verify)],
 ]
 
@@ -194,6 +211,9 @@ describe('the key in a message', () => {
     const nowhere = [new Uint8Array(32), new Uint8Array(32).fill(0xff)]
     for (const account of nowhere) {
       expect(verifyParsed(Open.parse(Open.encode({ ...open, account })), Open.verify)).toBe(false)
+      for (const command of commands) {
+        expect(verifyParsed(Command.parse(Command.encode({ ...command, account })), Command.verify)).toBe(false)
+      }
       for (const { name, signature, verify } of signed) {
         if (/closing|close on|checkpoint/.test(name)) expect(verify(signature, account)).toBe(false)
       }
