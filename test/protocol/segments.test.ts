@@ -139,8 +139,28 @@ describe('the window', () => {
 
   it('refuses an amount above that of a later payment', () => {
     const world = prepare('schnorr')
-    const frame = forgePayment(world, { index: 5, segment: 2, step: 3, coin: coinOf(world, planTwo, 3) })
-    expect(deliverBytes(world, frame)).toMatchObject({ reason: 'AmountInconsistent', detail: /payment 6 only 520/ })
+    const at = (index: number, step: number): Uint8Array =>
+      forgePayment(world, { index, segment: 2, step, coin: coinOf(world, planTwo, step) })
+    must(deliverBytes(world, at(8, 3)))
+    expect(deliverBytes(world, at(7, 4))).toMatchObject({ reason: 'AmountInconsistent', detail: /payment 8 only 530/ })
+    expect(deliverBytes(world, at(7, 3))).toMatchObject({ ok: true })
+  })
+
+  it('takes the 1,024 payments after a checkpoint in its segment, and no payment before it', () => {
+    const world = createWorld({ funds: 1_000n, segmentLength: 16, label: 'a checkpoint is due' })
+    const zero = coinOf(world, segmentZero(world), 1)
+    const first = (index: number): Uint8Array => forgePayment(world, { index, segment: 0, step: 1, coin: zero })
+    for (let index = 1; index <= 1024; index++) must(deliverBytes(world, first(index)))
+    const before = snapshot(world.vendor)
+    expect(deliverBytes(world, first(1025))).toMatchObject({ ok: false, reason: 'IndexOutsideSegment' })
+    expect(snapshot(world.vendor)).toEqual(before)
+    const checkpoint = forgeCheckpoint(world, { segment: 1, index: 1025, amount: 10n, nextLength: 4 })
+    const late = forgePayment(world, { index: 1025, segment: 1, step: 0, coin: new Uint8Array(32) })
+    const riding = Checkpoint.encode(checkpoint)
+    expect(deliverBytes(world, late, riding)).toMatchObject({ ok: false, reason: 'IndexOutsideSegment' })
+    expect(snapshot(world.vendor)).toEqual(before)
+    const due = Checkpoint.encode(forgeCheckpoint(world, { segment: 1, index: 1024, amount: 10n, nextLength: 4 }))
+    expect(deliverBytes(world, late, due)).toMatchObject({ ok: true })
   })
 })
 

@@ -3,7 +3,7 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { amount } from '../../wire/amount.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import type { Payment, Tick } from '../../wire/Frame.ts'
-import { windowSize } from '../../wire/kinds.ts'
+import { checkpointEvery, windowSize } from '../../wire/kinds.ts'
 import { isSealed } from '../../wire/mac.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
@@ -58,6 +58,14 @@ export function acceptPayment(
     opening.segment?.number === payment.segment ? opening.segment : findSegment(channel.segments, payment.segment)
   if (segment === undefined) {
     return refuse('SegmentUnknown', `segment ${payment.segment} is not open here: send its checkpoint along`)
+  }
+
+  // A checkpoint every 1,024 payments: what proves a fraud to the bank then never holds more of them.
+  if (payment.index <= segment.index || payment.index > segment.index + checkpointEvery) {
+    return refuse(
+      'IndexOutsideSegment',
+      `segment ${segment.number} is for payments ${segment.index + 1} to ${segment.index + checkpointEvery}, not ${payment.index}`,
+    )
   }
 
   const coin = assessCoin(channel, segment, payment, opening.segment)
