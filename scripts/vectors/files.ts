@@ -1,5 +1,6 @@
 /** The files of vectors, each with what it is for. */
 
+import { badOpeningVectors, commandVectors, equivocationVectors } from './bank.ts'
 import { lockVectors, transactionVectors, transcriptVectors } from './channel.ts'
 import {
   attachmentVectors,
@@ -40,6 +41,12 @@ export function vectorFiles(): Readonly<Record<string, VectorFile>> {
     closing: file('Closings of the vendor and releases of the client.', closingVectors(stories)),
     close: file('Claims of the vendor, with every kind of evidence.', closeVectors(stories)),
     open: file('Commands that open a channel, and the bank’s answers.', openVectors(stories)),
+    command: file('Commands of accounts, one of each action.', commandVectors(stories)),
+    badOpening: file(
+      'Proofs that a lock does not open, for the bank that has the terms and c_0; proofs of nothing.',
+      badOpeningVectors(stories),
+    ),
+    equivocation: file('Two receipts for one payment, for the bank that has the terms.', equivocationVectors(stories)),
     record: file('Records of settled channels and their leaves.', recordVectors(stories)),
     mac: file('MAC keys from either side, and MACs in both directions.', macVectors()),
     frames: file('Payments, ticks and asks with their MACs.', frameVectors(stories)),

@@ -5,12 +5,16 @@ import { describe, expect, test } from 'vitest'
 import { staleFiles } from '../../scripts/vectors.ts'
 import { concat, utf8 } from '../../src/crypto/bytes.ts'
 import { backend, CoinChain, createMac, hkdf, Schnorr, taggedHash } from '../../src/crypto/index.ts'
+import { Bank } from '../../src/protocol/index.ts'
 import {
   Attachment,
+  BadOpening,
   Checkpoint,
   Close,
   Closing,
+  Command,
   channelMacs,
+  Equivocation,
   Frame,
   isSealed,
   Open,
@@ -212,6 +216,55 @@ describe('an open', () => {
   })
 })
 
+describe('a command', () => {
+  test.each(valid('command'))('$name', ({ command, encoded, digest, accountSecret }) => {
+    expect(Command.encode(command)).toEqual(encoded)
+    expect(Command.parse(encoded)).toEqual({ ok: true, value: command })
+    expect(Command.digest(command)).toEqual(digest)
+    expect(taggedHash('lockstep/command')(encoded.subarray(0, -64))).toEqual(digest)
+    expect(Command.sign(Schnorr.keyPair(accountSecret), command)).toEqual(command)
+    expect(Command.verify(command)).toBe(true)
+  })
+
+  test.each(invalid('command'))('is refused: $name', ({ encoded, reason }) => {
+    expect(fault(Command.parse(encoded), Command.verify)).toBe(reason)
+  })
+})
+
+describe('a bad opening', () => {
+  test.each(valid('badOpening'))('$name', (item) => {
+    const { badOpening, encoded } = item
+    expect(BadOpening.encode(badOpening)).toEqual(encoded)
+    expect(BadOpening.parse(encoded)).toMatchObject({ ok: true, value: badOpening })
+    expect(fault(BadOpening.parse(encoded), (value) => showsBadOpening(value, item), 'evidence')).toBeUndefined()
+  })
+
+  test.each(invalid('badOpening'))('is refused: $name', (item) => {
+    const parsed = BadOpening.parse(item.encoded)
+    expect(fault(parsed, (value) => showsBadOpening(value, item), 'evidence')).toBe(item.reason)
+  })
+
+  function showsBadOpening(value: BadOpening.BadOpening, item: Case): boolean {
+    return Bank.assessBadOpening(value, bankChannel(item)).ok
+  }
+})
+
+describe('an equivocation', () => {
+  const shows = (parsed: ReturnType<typeof Equivocation.parse>, item: Case): string | undefined =>
+    fault(parsed, (value) => Bank.assessEquivocation(value, bankChannel(item)).ok, 'evidence')
+
+  test.each(valid('equivocation'))('$name', (item) => {
+    const { equivocation, encoded } = item
+    expect(Equivocation.encode(equivocation)).toEqual(encoded)
+    expect(Equivocation.parse(encoded)).toMatchObject({ ok: true, value: equivocation })
+    expect(shows(Equivocation.parse(encoded), item)).toBeUndefined()
+  })
+
+  test.each(invalid('equivocation'))('is refused: $name', (item) => {
+    expect(shows(Equivocation.parse(item.encoded), item)).toBe(item.reason)
+  })
+})
+
 describe('a record', () => {
   test.each(valid('record'))('$name', ({ record, encoded, leaf }) => {
     expect(Record.encode(record)).toEqual(encoded)
@@ -318,6 +371,19 @@ function fault<T>(
 ): string | undefined {
   if (!parsed.ok) return parsed.detail
   return verify(parsed.value) ? undefined : otherwise
+}
+
+/** A channel as the bank that judges evidence has it. */
+function bankChannel({ terms: encoded, commitment }: Case): Bank.BankChannel {
+  const terms = Terms.parse(encoded)
+  if (!terms.ok) throw new Error(terms.detail)
+  const none = new Uint8Array(0)
+  return {
+    channelId: Terms.channelId(encoded),
+    terms: terms.value,
+    commitment: commitment ?? none,
+    receipt: none,
+  }
 }
 
 function bothSides(item: Case): readonly ReturnType<typeof channelMacs>[] {
