@@ -1,25 +1,49 @@
 import { DatabaseSync } from 'node:sqlite'
+import { type MigrationPlan, planOf, titleOf } from '../sql/schema.ts'
+import { StoreError } from '../sql/storeError.ts'
+import { explained } from './explained.ts'
+import { applicationId, assertOurs, lookAt } from './look.ts'
+
+export { StoreError }
+
+export interface OpenOptions {
+  /** No other process reads or writes the file while this one has it open. The system lets go of it however the process ends. */
+  readonly exclusive?: boolean
+}
 
 /**
  * Opens a role's database file and brings it to the newest version. Every commit is synced to disk before it returns.
- * Throws {@link StoreError} for a file of another role or of a newer version: nothing in it is touched then.
+ *
+ * Throws {@link StoreError} for a file of another role, of another program or of a newer version: nothing in it or beside it
+ * is touched then. A migration that fails is rolled back. A file that may only be read is opened where it is at the newest
+ * version: writing to it throws.
  */
-export function openDatabase(path: string, role: string, migrations: readonly string[]): DatabaseSync {
+export function openDatabase(
+  path: string,
+  role: string,
+  migrations: readonly string[],
+  { exclusive = false }: OpenOptions = {},
+): DatabaseSync {
+  assertOurs(path, role, lookAt(path), migrations.length)
   const db = open(path)
-  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 2000')
-  const version = migrate(db, path, role, migrations)
-  if (version > migrations.length) {
-    db.close()
-    throw new StoreError(
-      `${path} is at version ${version}; this program knows up to ${migrations.length}. Nothing was changed: run a newer one.`,
+  try {
+    if (exclusive) db.exec('PRAGMA locking_mode = EXCLUSIVE')
+    db.exec(
+      'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON',
     )
+    migrate(db, path, role, migrations)
+    return db
+  } catch (error) {
+    db.close()
+    throw explained(error, path)
   }
-  return db
 }
 
-/** The file cannot be used as a store. Its message says what to do. */
-export class StoreError extends Error {
-  override readonly name: string = 'StoreError'
+/** What `openDatabase` would do to the file, for `lockstep migrate --plan`. Changes nothing. */
+export function planMigrations(path: string, role: string, migrations: readonly string[]): MigrationPlan {
+  const state = lookAt(path)
+  assertOurs(path, role, state, migrations.length)
+  return planOf(path, state?.version ?? 0, { role, migrations })
 }
 
 function open(path: string): DatabaseSync {
@@ -28,27 +52,49 @@ function open(path: string): DatabaseSync {
   } catch (error) {
     throw new StoreError(`cannot open the store ${path}: does its folder exist, and may this user write there?`, {
       cause: error,
+      fault: 'unreachable',
     })
   }
 }
 
 /** Runs what is missing, one transaction a version; the file remembers its role and version. */
-function migrate(db: DatabaseSync, path: string, role: string, migrations: readonly string[]): number {
+function migrate(db: DatabaseSync, path: string, role: string, migrations: readonly string[]): void {
   const application = applicationId(role)
-  const { application_id: found } = db.prepare('PRAGMA application_id').get() as { application_id: number }
-  if (found !== 0 && found !== application) {
-    db.close()
-    throw new StoreError(`${path} is not a ${role}'s store. Nothing was changed: name another file.`)
+  const isCurrent = pragma(db, 'application_id') === application && pragma(db, 'user_version') === migrations.length
+  for (let done = isCurrent; !done; ) {
+    db.exec('BEGIN IMMEDIATE')
+    // Another process may have been first: what the file is, and what it lacks, is known once nobody else can write.
+    const version = pragma(db, 'user_version')
+    try {
+      const tables = db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get()
+      assertOurs(
+        path,
+        role,
+        { application: pragma(db, 'application_id'), version, hasTables: tables !== undefined },
+        migrations.length,
+      )
+      if (version < migrations.length) db.exec(migrations[version]!)
+      const reached = Math.min(version + 1, migrations.length)
+      db.exec(`PRAGMA application_id = ${application}; PRAGMA user_version = ${reached}; COMMIT`)
+      done = reached === migrations.length
+    } catch (error) {
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw failed(error, path, version, migrations)
+    }
   }
-  let { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number }
-  for (; version < migrations.length; version++) {
-    db.exec(`BEGIN IMMEDIATE; ${migrations[version]}; PRAGMA user_version = ${version + 1};
-      PRAGMA application_id = ${application}; COMMIT`)
-  }
-  return version
 }
 
-/** SQLite's mark of a file format: `LS` and the role's first two letters. */
-function applicationId(role: string): number {
-  return Buffer.from(`LS${role.slice(0, 2)}`, 'latin1').readUInt32BE()
+function failed(error: unknown, path: string, version: number, migrations: readonly string[]): unknown {
+  const known = explained(error, path)
+  // A full disk, or a file of others, says more than the migration it met.
+  if (known instanceof StoreError) return known
+  return new StoreError(
+    `${path}: migration ${version + 1} (${titleOf(migrations[version] ?? '')}) failed and was rolled back. ` +
+      `The store is at version ${version}, as before: run the program that wrote it, and report this.`,
+    { cause: error, fault: 'migration' },
+  )
+}
+
+function pragma(db: DatabaseSync, name: string): number {
+  return Number(db.prepare(`PRAGMA ${name}`).get()?.[name])
 }

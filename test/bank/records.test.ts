@@ -174,7 +174,7 @@ describe('a chain that', () => {
     await settle(bank, ['two'])
     mute = false
     expect(await bank.record()).toMatchObject([{ batch: { number: 1, count: 1 } }, { batch: { number: 2, count: 1 } }])
-    expect([...(store.log.entries(1) as Iterable<Uint8Array>)]).toHaveLength(2)
+    expect(await Array.fromAsync(store.log.entries(1))).toHaveLength(2)
     expect(await verified(bank, one!)).toBe(20n)
   })
 
@@ -213,7 +213,7 @@ describe('a chain that', () => {
     const other = openBank({ path }).bank
     const batches = (await Promise.all([bank.record(), other.record(), bank.record()])).flat()
     expect(new Set(batches.map(({ batch }) => batch.number)).size).toBe(
-      [...(store.log.entries(1) as Iterable<Uint8Array>)].length,
+      (await Array.fromAsync(store.log.entries(1))).length,
     )
     for (const channelId of channelIds) expect(await verified(bank, channelId)).toBeTypeOf('bigint')
   })

@@ -4,10 +4,11 @@ import { basename, posix } from 'node:path'
 import type { Import, Problem, Source } from './source.ts'
 
 const pure = ['crypto', 'wire', 'protocol', 'http']
+const stores = ['sql', 'sqlite', 'postgres']
 
 /**
- * `chain` stands beside the roles: they may use it, it knows none of them. `sqlite` is the driver under every store and knows
- * nothing of the project.
+ * `chain` stands beside the roles: they may use it, it knows none of them. `sql` is what stores are written in, `sqlite` and
+ * `postgres` are the drivers under them; they know nothing of the project.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
@@ -15,12 +16,14 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   protocol: ['crypto', 'wire'],
   http: ['crypto', 'wire', 'protocol'],
   published: ['crypto'],
-  sqlite: [],
+  sql: [],
+  sqlite: ['sql'],
+  postgres: ['sql'],
   chain: ['crypto', 'wire', 'sqlite'],
-  bank: [...pure, 'chain', 'sqlite'],
-  vendor: [...pure, 'chain', 'sqlite'],
-  client: [...pure, 'chain', 'sqlite'],
-  cli: [...pure, 'published', 'chain', 'sqlite', 'bank', 'vendor', 'client'],
+  bank: [...pure, 'chain', ...stores],
+  vendor: [...pure, 'chain', ...stores],
+  client: [...pure, 'chain', ...stores],
+  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client'],
 }
 
 /** What source may take from beside it: data, never code. */

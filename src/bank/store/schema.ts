@@ -1,3 +1,5 @@
+import type { Schema } from '../../sql/schema.ts'
+
 /**
  * The bank's schema as numbered migrations: `migrations[0]` makes version 1 of an empty file. Append only: what has run
  * somewhere is never edited.
@@ -6,7 +8,7 @@
  * record and the entries `open` and `settle` are in its client's shard, a `credit` is in the vendor's.
  */
 export const migrations: readonly string[] = [
-  `
+  `-- Accounts, commands, ledger, channels and records
 CREATE TABLE accounts (
   shard         INTEGER NOT NULL CHECK (shard >= 0),                     -- Which database of many.
   account       BLOB    NOT NULL CHECK (length(account) = 32),           -- Public key.
@@ -84,8 +86,8 @@ CREATE TABLE channels (
   UNIQUE (shard, channel_key),
   FOREIGN KEY (shard, account) REFERENCES accounts,
   CHECK (CASE status
-    WHEN 'open' THEN coalesce(close, settled, refund, basis, closed_at) IS NULL
-    ELSE close IS NOT NULL AND basis IS NOT NULL AND closed_at IS NOT NULL AND settled + refund IS funds END)
+    WHEN 'open' THEN close IS NULL AND settled IS NULL AND refund IS NULL AND basis IS NULL AND closed_at IS NULL
+    ELSE close IS NOT NULL AND basis IS NOT NULL AND closed_at IS NOT NULL AND coalesce(settled + refund, -1) = funds END)
 ) STRICT;
 
 CREATE INDEX channels_of_account ON channels (shard, account, status);
@@ -137,10 +139,10 @@ CREATE VIEW imbalances AS
     FROM balances FULL JOIN derived USING (shard, place, owner, asset)
     WHERE coalesce(balances.balance, 0) <> coalesce(derived.balance, 0)
   UNION ALL
-  SELECT 'channel does not hold its funds', 'channel', channel_id, channels.asset, balance, iif(status = 'open', funds, 0)
+  SELECT 'channel does not hold its funds', 'channel', channel_id, channels.asset, balance, CASE status WHEN 'open' THEN funds ELSE 0 END
     FROM channels LEFT JOIN balances ON balances.shard = channels.shard AND place = 'channel' AND owner = channel_id
       AND balances.asset = channels.asset
-    WHERE coalesce(balance, 0) <> iif(status = 'open', funds, 0)
+    WHERE coalesce(balance, 0) <> CASE status WHEN 'open' THEN funds ELSE 0 END
   UNION ALL
   SELECT 'money is in no channel that is known', place, owner, balances.asset, balance, 0 FROM balances
     WHERE place = 'channel' AND balance <> 0
@@ -152,4 +154,14 @@ CREATE VIEW imbalances AS
   SELECT 'asset does not add up to zero', NULL, NULL, asset, sum(balance), 0 FROM balances
     GROUP BY asset HAVING sum(balance) <> 0;
 `,
+  `-- The log of the bank's own chain, which an older program made beside the migrations
+CREATE TABLE IF NOT EXISTS chain_log (
+  log      INTEGER NOT NULL CHECK (log >= 0),           -- Number of the log: the shard.
+  sequence INTEGER NOT NULL CHECK (sequence >= 1),      -- Number of the batch, without gaps.
+  entry    BLOB    NOT NULL CHECK (length(entry) = 152),-- The signed entry: src/chain/LogEntry.ts.
+  PRIMARY KEY (log, sequence)
+) STRICT, WITHOUT ROWID;
+`,
 ]
+
+export const schema: Schema = { role: 'bank', migrations }

@@ -1,0 +1,164 @@
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import type { Insert, Program, Row, Runner, Step, Task, Tasks, Update, Value } from '../sql/program.ts'
+import type { Schema } from '../sql/schema.ts'
+import { StoreError } from '../sql/storeError.ts'
+import { explained } from './explained.ts'
+import { type OpenOptions, openDatabase } from './open.ts'
+
+/**
+ * Runs a role's tasks in this thread: when `run` returns its promise, the task is done. The loop stands still meanwhile, for
+ * a sync to disk too: servers use `worker.ts`.
+ */
+export function runInThread(path: string, schema: Schema, tasks: Tasks, options?: OpenOptions): Runner {
+  const store = new SqliteRunner(path, schema, options)
+  return {
+    // The promise is rejected, never the call.
+    run: async (name, args) => store.run(tasks[name]!, args),
+    close: async () => store.close(),
+  }
+}
+
+export class SqliteRunner {
+  readonly #path: string
+  readonly #schema: Schema
+  readonly #options: OpenOptions | undefined
+  #connection: Connection | undefined
+  #isClosed = false
+
+  constructor(path: string, schema: Schema, options?: OpenOptions) {
+    this.#path = path
+    this.#schema = schema
+    this.#options = options
+    this.#connection = this.#open()
+  }
+
+  run({ mode, steps }: Task, args: readonly unknown[]): unknown {
+    if (this.#isClosed) throw new StoreError(`${this.#path} was closed`, { fault: 'closed' })
+    this.#connection ??= this.#open()
+    try {
+      const program = steps(...(args as never[]))
+      return mode === 'read' ? this.#connection.perform(program) : this.#connection.transact(program, mode)
+    } catch (error) {
+      const known = explained(error, this.#path)
+      if (known instanceof StoreError) this.#reconsider(known)
+      throw known
+    }
+  }
+
+  close(): void {
+    this.#isClosed = true
+    this.#connection?.close()
+    this.#connection = undefined
+  }
+
+  #open(): Connection {
+    const { role, migrations } = this.#schema
+    return new Connection(openDatabase(this.#path, role, migrations, this.#options))
+  }
+
+  /** What a file may be used for is fixed when it is opened: after the cause is gone, opening it again shows that. */
+  #reconsider({ fault }: StoreError): void {
+    if (this.#path === ':memory:' || !['readOnly', 'disk', 'unreachable'].includes(fault)) return
+    this.#connection?.close()
+    this.#connection = undefined
+  }
+}
+
+class Connection {
+  readonly #db: DatabaseSync
+  readonly #statements: Map<string, StatementSync> = new Map()
+  readonly #forRows: Map<Insert | Update, StatementSync> = new Map()
+
+  constructor(db: DatabaseSync) {
+    this.#db = db
+  }
+
+  transact(program: Program<unknown>, mode: Task['mode']): unknown {
+    this.#prepare(mode === 'snapshot' ? 'BEGIN' : 'BEGIN IMMEDIATE').run()
+    try {
+      const result = this.perform(program)
+      if (this.#db.isTransaction) this.#prepare('COMMIT').run()
+      return result
+    } catch (error) {
+      if (this.#db.isTransaction) this.#prepare('ROLLBACK').run()
+      throw error
+    }
+  }
+
+  perform(program: Program<unknown>): unknown {
+    let next = program.next()
+    while (next.done !== true) {
+      let result: unknown
+      try {
+        result = this.#step(next.value)
+      } catch (error) {
+        next = program.throw(error)
+        continue
+      }
+      next = program.next(result)
+    }
+    return next.value
+  }
+
+  close(): void {
+    this.#statements.clear()
+    this.#forRows.clear()
+    this.#db.close()
+  }
+
+  #step(step: Step): unknown {
+    switch (step.kind) {
+      case 'read':
+        return this.#prepare(step.sql).all(step.values as Record<string, SQLInputValue>) as Row[]
+      case 'change':
+        return Number(this.#prepare(step.sql).run(step.values as Record<string, SQLInputValue>).changes)
+      case 'insert':
+        return this.#unchanged(this.#forEach(step.insert, insertSql), step.rows)
+      case 'update':
+        return step.rows.length - this.#unchanged(this.#forEach(step.update, updateSql), step.rows).length
+      case 'undo':
+        return this.#prepare('ROLLBACK').run()
+    }
+  }
+
+  /** Runs the statement for each row; gives the places of those that changed nothing. */
+  #unchanged(statement: StatementSync, rows: readonly (readonly Value[])[]): readonly number[] {
+    const places: number[] = []
+    for (const [place, row] of rows.entries()) {
+      const { changes } = statement.run(...(row as SQLInputValue[]))
+      if (Number(changes) === 0) places.push(place)
+    }
+    return places
+  }
+
+  #forEach<Rows extends Insert | Update>(rows: Rows, sql: (rows: Rows) => string): StatementSync {
+    const known = this.#forRows.get(rows)
+    if (known !== undefined) return known
+    const statement = this.#prepare(sql(rows))
+    this.#forRows.set(rows, statement)
+    return statement
+  }
+
+  #prepare(sql: string): StatementSync {
+    const known = this.#statements.get(sql)
+    if (known !== undefined) return known
+    const statement = this.#db.prepare(sql)
+    // An amount is a bigint from here on.
+    statement.setReadBigInts(true)
+    this.#statements.set(sql, statement)
+    return statement
+  }
+}
+
+function insertSql({ table, columns, onConflict }: Insert): string {
+  const names = Object.keys(columns)
+  return `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ${onConflict}`
+}
+
+/** Numbered parameters take a row's values as they come, whatever their place in the statement. */
+function updateSql({ table, columns, key, guard }: Update): string {
+  const equals = Object.keys(columns).map((name, place) => ({ name, sql: `${name} = ?${place + 1}` }))
+  const set = equals.filter(({ name }) => !key.includes(name)).map(({ sql }) => sql)
+  const where = equals.filter(({ name }) => key.includes(name)).map(({ sql }) => sql)
+  return `UPDATE ${table} SET ${set.join(', ')} WHERE ${where.join(' AND ')} AND ${guard}`
+}
