@@ -14,7 +14,7 @@ const migrations = [
 ]
 
 describe('a file that is not this role’s is refused and not touched:', () => {
-  const foreign: readonly (readonly [string, (path: string) => DatabaseSync | undefined, RegExp])[] = [
+  const foreign: readonly (readonly [string, (path: string) => unknown, RegExp])[] = [
     ['a database of another program', (path) => made(path, 'CREATE TABLE notes (note)'), /not a bank's store/],
     [
       'one in write-ahead mode',
@@ -36,9 +36,9 @@ describe('a file that is not this role’s is refused and not touched:', () => {
     ['an empty store of another role', (path) => done(openDatabase(path, 'log', [])), /not a bank's store/],
     ['a store of a newer program', (path) => done(openDatabase(path, 'bank', [...migrations, '', ''])), /newer/],
     ['one that a newer program has open', (path) => openDatabase(path, 'bank', [...migrations, '']), /newer/],
-    ['a text', (path) => void writeFileSync(path, 'coins,colours\n'.repeat(100)), /no SQLite database/],
-    ['a few bytes', (path) => void writeFileSync(path, 'SQLite'), /no SQLite database/],
-    ['a folder', (path) => void mkdirSync(path), /cannot be (read|opened)/],
+    ['a text', (path) => writeFileSync(path, 'coins,colours\n'.repeat(100)), /no SQLite database/],
+    ['a few bytes', (path) => writeFileSync(path, 'SQLite'), /no SQLite database/],
+    ['a folder', (path) => mkdirSync(path), /cannot be (read|opened)/],
   ]
   test.each(foreign)('%s', (_, make, message) => {
     const path = temporaryPath('any.db')
@@ -51,7 +51,7 @@ describe('a file that is not this role’s is refused and not touched:', () => {
       expect(error.passes).toBe(error.fault === 'unreachable')
     }
     if (before !== undefined) expect(withoutIndex(bytesUnder(dirname(path)))).toEqual(withoutIndex(before))
-    held?.close()
+    if (held instanceof DatabaseSync) held.close()
   })
 
   test('in a folder that is not there', () => {
