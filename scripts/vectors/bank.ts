@@ -6,6 +6,7 @@ import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import { amount, unixSeconds } from '../../src/wire/amount.ts'
 import * as BadOpening from '../../src/wire/BadOpening.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
+import * as Closing from '../../src/wire/Closing.ts'
 import * as Command from '../../src/wire/Command.ts'
 import * as Equivocation from '../../src/wire/Equivocation.ts'
 import * as Transaction from '../../src/wire/Transaction.ts'
@@ -23,13 +24,19 @@ function faults(context: object, list: readonly Fault[]): readonly object[] {
 }
 
 export function commandVectors(stories: readonly Story[]): readonly object[] {
-  const { keys, terms, channelId } = stories[0]!
+  const { keys, terms, channelId, payments, checkpoints } = stories[0]!
   const { network, asset } = terms
+  const release = Closing.encodeRelease({
+    channelId,
+    receipt: payments.at(-1)!.receipt,
+    checkpoint: Checkpoint.encode(checkpoints.at(-1)!),
+  })
   const actions: readonly Command.Action[] = [
     { kind: 'expire', channelId },
     { kind: 'fetchClosing', channelId },
     { kind: 'dispute', channelId },
     { kind: 'fetchRelease', channelId },
+    { kind: 'release', release },
     { kind: 'withdraw', asset, amount: amount(75_000n), destination: seed('where to') },
     { kind: 'register', asset },
   ]
@@ -40,7 +47,7 @@ export function commandVectors(stories: readonly Story[]): readonly object[] {
     return { signer, command: Command.sign(signer, { bank: keys.bank.publicKey, network, id, validUntil, action }) }
   })
   const encoded = Command.encode(commands[0]!.command)
-  const withdraw = Command.encode(commands[4]!.command)
+  const withdraw = Command.encode(commands[5]!.command)
   return [
     ...commands.map(({ signer, command }) => ({
       name: `a command to ${command.action.kind}`,
@@ -61,7 +68,7 @@ export function commandVectors(stories: readonly Story[]): readonly object[] {
       ['another channel', flip(encoded, 122), 'signature'],
       ['one more withdrawn', flip(withdraw, 161), 'signature'],
       ['another destination', flip(withdraw, 162), 'signature'],
-      ['no such action', patch(encoded, 121, fromHex('06')), 'command.action: no such code: 6'],
+      ['no such action', patch(encoded, 121, fromHex('07')), 'command.action: no such code: 7'],
       ['valid until 2^63', patch(encoded, 113, beyond), 'command.validUntil: 2^63 or more'],
       ['an amount of 2^63', patch(withdraw, 154, beyond), 'command.amount: 2^63 or more'],
       ['another kind', patch(encoded, 0, fromHex('19')), 'command.kind: expected 0x1e, got 0x19'],

@@ -2,6 +2,7 @@ import { concat } from '../crypto/bytes.ts'
 import { taggedHash } from '../crypto/hash.ts'
 import * as Schnorr from '../crypto/Schnorr.ts'
 import type { Amount, UnixSeconds } from './amount.ts'
+import * as Closing from './Closing.ts'
 import { kinds, sizes } from './kinds.ts'
 import type { Layout } from './layout.ts'
 import { amountField, ascii, bytes, choice, constant, copy, layout, timeField } from './layout.ts'
@@ -9,10 +10,10 @@ import { malformed, type Parsed, parsed } from './parsed.ts'
 
 /**
  * What an account tells its bank to do: PROTOCOL 3.8. Bank, network, account, id and the time it is valid are all signed:
- * sent again it gets the same answer; the same id with another body is refused. 218 bytes, 258 for a withdrawal.
+ * sent again it gets the same answer; the same id with another body is refused. 218 to 454 bytes.
  *
- * `Open` is a command of its own: its terms bind bank and network. What proves itself, a closing, a release or a fraud,
- * needs no account and no command.
+ * `Open` is a command of its own: its terms bind bank and network. What proves itself, a closing, a fraud or a release after
+ * the claim, needs no account and no command.
  */
 export interface Command {
   /** The bank that is to do it. */
@@ -31,7 +32,7 @@ export interface SignedCommand extends Command {
   readonly signature: Uint8Array
 }
 
-export type Action = ChannelAction | Withdraw | Register
+export type Action = ChannelAction | LeaveRelease | Withdraw | Register
 
 /** Of the client's account, but for `fetchRelease`, which is the vendor's. */
 export interface ChannelAction {
@@ -44,6 +45,13 @@ export interface ChannelAction {
  * release for the closing it fetched. `fetchRelease`: what the client left.
  */
 export type ChannelActionKind = 'expire' | 'fetchClosing' | 'dispute' | 'fetchRelease'
+
+/** Leaves a release for the vendor. Before a claim says what `σ_n` must be, the account vouches for it. */
+export interface LeaveRelease {
+  readonly kind: 'release'
+  /** 268 bytes. */
+  readonly release: Uint8Array
+}
 
 export interface Withdraw {
   readonly kind: 'withdraw'
@@ -71,7 +79,7 @@ interface Head {
   readonly action: Action['kind']
 }
 
-const actionKinds = ['expire', 'fetchClosing', 'dispute', 'fetchRelease', 'withdraw', 'register'] as const
+const actionKinds = ['expire', 'fetchClosing', 'dispute', 'fetchRelease', 'release', 'withdraw', 'register'] as const
 
 const head: Layout<Head> = layout('command', {
   kind: constant(kinds.command),
@@ -84,13 +92,14 @@ const head: Layout<Head> = layout('command', {
 })
 
 const ofChannel = layout('command', { channelId: bytes(sizes.hash) })
+const leaveRelease = layout('command', { release: bytes(Closing.releaseSize) })
 const withdraw = layout('command', { asset: ascii(32), amount: amountField, destination: bytes(32) })
 const register = layout('command', { asset: ascii(32) })
 
 const hashCommand = taggedHash('lockstep/command')
 
 /** The longest command there is, in bytes. */
-export const sizeMax: number = head.size + withdraw.size + sizes.signature
+export const sizeMax: number = head.size + leaveRelease.size + sizes.signature
 
 /** `head ‖ body of the action ‖ signature`. */
 export function encode(value: SignedCommand): Uint8Array<ArrayBuffer> {
@@ -130,6 +139,8 @@ function unsigned(value: Command): Uint8Array<ArrayBuffer> {
 
 function encodeBody(action: Action): Uint8Array {
   switch (action.kind) {
+    case 'release':
+      return leaveRelease.encode(action)
     case 'withdraw':
       return withdraw.encode(action)
     case 'register':
@@ -140,11 +151,26 @@ function encodeBody(action: Action): Uint8Array {
 }
 
 function bodySize(kind: Action['kind']): number {
-  return kind === 'withdraw' ? withdraw.size : kind === 'register' ? register.size : ofChannel.size
+  switch (kind) {
+    case 'release':
+      return leaveRelease.size
+    case 'withdraw':
+      return withdraw.size
+    case 'register':
+      return register.size
+    default:
+      return ofChannel.size
+  }
 }
 
 function parseBody(kind: Action['kind'], input: Uint8Array): Parsed<Action> {
   switch (kind) {
+    case 'release': {
+      const body = leaveRelease.parse(input)
+      if (!body.ok) return body
+      const release = Closing.parseRelease(body.value.release)
+      return release.ok ? parsed({ kind, ...body.value }) : release
+    }
     case 'withdraw': {
       const body = withdraw.parse(input)
       return body.ok ? parsed({ kind, ...body.value }) : body

@@ -10,7 +10,7 @@ import { type Amount, amount, amountMax, type UnixSeconds, unixSeconds } from '.
 import type { BadOpening } from '../../src/wire/BadOpening.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import type { Evidence, SignedClose } from '../../src/wire/Close.ts'
-import type { Closing, Release } from '../../src/wire/Closing.ts'
+import * as Closings from '../../src/wire/Closing.ts'
 import type { Action, ChannelActionKind, SignedCommand } from '../../src/wire/Command.ts'
 import * as Equivocation from '../../src/wire/Equivocation.ts'
 import type { Ask, Payment, Tick } from '../../src/wire/Frame.ts'
@@ -163,7 +163,7 @@ export const attachments: fc.Arbitrary<Attachment> = fc.record({
   grant: signatures,
 })
 
-export const closings: fc.Arbitrary<Closing> = fc.record({
+export const closings: fc.Arbitrary<Closings.Closing> = fc.record({
   channelId: hashes,
   index: anyU32,
   spent: amounts,
@@ -171,7 +171,7 @@ export const closings: fc.Arbitrary<Closing> = fc.record({
   signature: signatures,
 })
 
-export const releases: fc.Arbitrary<Release> = fc.record({
+export const releases: fc.Arbitrary<Closings.Release> = fc.record({
   channelId: hashes,
   receipt: signatures,
   checkpoint: checkpoints.map(Checkpoint.encode),
@@ -215,6 +215,10 @@ export const actions: { readonly [name: string]: fc.Arbitrary<Action> } = {
   'about a channel': fc.record({
     kind: fc.constantFrom<ChannelActionKind>('expire', 'fetchClosing', 'dispute', 'fetchRelease'),
     channelId: hashes,
+  }),
+  'to leave a release': fc.record({
+    kind: fc.constant<'release'>('release'),
+    release: releases.map(Closings.encodeRelease),
   }),
   'to withdraw': fc.record({
     kind: fc.constant<'withdraw'>('withdraw'),

@@ -274,21 +274,29 @@ describe('a command', () => {
   const withdraw = sample(any.commands(any.actions['to withdraw']!))
   const expire = sample(any.commands(any.actions['about a channel']!))
 
-  test('has 258 bytes at most', () => {
-    expect(Command.sizeMax).toBe(258)
+  const release = sample(any.commands(any.actions['to leave a release']!))
+
+  test('has 454 bytes at most', () => {
+    expect(Command.sizeMax).toBe(454)
+    expect(Command.encode(release)).toHaveLength(454)
     expect(Command.encode(withdraw)).toHaveLength(258)
     expect(Command.encode(expire)).toHaveLength(218)
   })
 
   test.each([
     ['a time of 2^63', 113, '8000000000000000', 'command.validUntil: 2^63 or more'],
-    ['no such action', 121, '06', 'command.action: no such code: 6'],
+    ['no such action', 121, '07', 'command.action: no such code: 7'],
     ['an action of another size', 121, '00', 'command has 218 bytes; got 258'],
     ['an amount of 2^63', 154, '8000000000000000', 'command.amount: 2^63 or more'],
     ['an asset with a space', 122, '20', 'command.asset: not printable ASCII without spaces'],
     ['no network', 33, '00'.repeat(32), 'command.network: not printable ASCII without spaces'],
   ])('with %s is refused', (_, offset, hex, detail) => {
     expect(Command.parse(patch(Command.encode(withdraw), offset, fromHex(hex)))).toMatchObject({ ok: false, detail })
+  })
+
+  test('leaves nothing but a release', () => {
+    const detail = 'release.kind: expected 0x17, got 0x16'
+    expect(Command.parse(patch(Command.encode(release), 122, fromHex('16')))).toMatchObject({ ok: false, detail })
   })
 })
 

@@ -145,7 +145,7 @@ export const codecs: readonly Codec[] = [
   ...Object.entries(any.actions).map(([action, values], index) =>
     codec({
       name: `command ${action}`,
-      size: 186 + [32, 72, 32][index]!,
+      size: 186 + [32, 268, 72, 32][index]!,
       kind: kinds.command,
       values: any.commands(values),
       encode: Command.encode,

@@ -14,7 +14,7 @@ export interface Ending {
   readonly fetchedAt?: bigint
   /** The client's account says that it does not release for this closing. */
   readonly disputed?: boolean
-  /** The client's answer, the first that held. */
+  /** The client's answer: the last that held, and a proven one for good. */
   readonly release?: Closing.Release
 }
 
@@ -93,7 +93,8 @@ export function isWithheld(channel: BookedChannel, ending: Ending, clock: BankCl
   if (closing === undefined || closing.index === 0 || fetchedAt === undefined || disputed === true) return false
   // Who claims by σ_n has it.
   if (standing.status === 'closed' && standing.close.evidence.kind === 'receipts') return false
-  if (release !== undefined && assessRelease(release, channel, ending).ok) return false
+  // What was kept before a claim shows then whether it is σ_n.
+  if (release !== undefined && assessRelease({ release, channel, closing, account: channel.account }).ok) return false
   if (clock.held !== undefined || clock.uptime - fetchedAt <= BigInt(terms.graceSeconds)) return false
   return BankClock.timeOf(clock, terms, graceFrom) > BankClock.deadline(terms)
 }
