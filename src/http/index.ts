@@ -1,5 +1,6 @@
 export * from './bank.ts'
 export * from './headers.ts'
+export * from './management.ts'
 export * as Offer from './Offer.ts'
 export * from './problems.ts'
 export * from './requestDigest.ts'

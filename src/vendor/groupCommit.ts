@@ -1,7 +1,21 @@
-import type { Batch, PaymentChange, StoredChannel, VendorStore } from './store/contract.ts'
+import type { PaymentChange, StoredChannel, VendorStore } from './store/contract.ts'
 
-/** What gives a channel's newest state when its batch is written. */
-export type Snapshot = () => StoredChannel
+/** What gives a channel's state when its batch is written; nothing where the channel was given up since. */
+export type Snapshot = () => StoredChannel | undefined
+
+/** What is to be written of one channel. */
+interface Entry {
+  readonly snapshot: Snapshot
+  /** By index: what came last counts. */
+  readonly payments: Map<number, PaymentChange>
+}
+
+/** A batch that is still open. */
+interface Gathering {
+  readonly entries: Map<object, Entry>
+  /** Settles with its commit. */
+  readonly done: Promise<void>
+}
 
 /**
  * Queues writes so that one transaction and one sync answer many: while a commit runs, what arrives joins the next one. A
@@ -9,14 +23,12 @@ export type Snapshot = () => StoredChannel
  */
 export class GroupCommit {
   readonly #store: VendorStore
-  readonly #onFailure: (error: unknown) => void
-  #snapshots = new Map<object, Snapshot>()
-  #payments = new Map<string, PaymentChange>()
-  #pending: Promise<void> | undefined
-  #running: Promise<void> = Promise.resolve()
+  readonly #onFailure: (channels: Iterable<object>) => void
+  #gathering: Gathering | undefined
+  #newest: Promise<void> = Promise.resolve()
 
-  /** `onFailure` hears of a commit that did not happen, before anyone who waited for it does. */
-  constructor(store: VendorStore, onFailure: (error: unknown) => void) {
+  /** `onFailure` hears which channels a failed commit held, before anyone who waited for it does. */
+  constructor(store: VendorStore, onFailure: (channels: Iterable<object>) => void) {
     this.#store = store
     this.#onFailure = onFailure
   }
@@ -26,37 +38,47 @@ export class GroupCommit {
    * tells channels apart.
    */
   write(channel: object, snapshot: Snapshot, payment?: PaymentChange): Promise<void> {
-    this.#snapshots.set(channel, snapshot)
-    if (payment !== undefined) this.#payments.set(`${keyOf(payment)}`, payment)
-    this.#pending ??= this.#running.then(() => this.#commit())
-    return this.#pending
+    this.#gathering ??= this.#gather()
+    const { entries, done } = this.#gathering
+    const entry = entries.get(channel) ?? { snapshot, payments: new Map<number, PaymentChange>() }
+    entries.set(channel, entry)
+    if (payment !== undefined) entry.payments.set(payment.index, payment)
+    return done
   }
 
-  /** Resolves when nothing is left to write. */
-  async flush(): Promise<void> {
-    await (this.#pending ?? this.#running)
+  /** Resolves when what was to be written until now is written, or has failed. */
+  flush(): Promise<void> {
+    return this.#newest
   }
 
-  async #commit(): Promise<void> {
-    // One turn of the loop: whatever else this turn has received joins the same transaction.
-    await new Promise((resolve) => setImmediate(resolve))
-    const batch: Batch = {
-      channels: [...this.#snapshots.values()].map((snapshot) => snapshot()),
-      payments: [...this.#payments.values()],
-    }
-    this.#snapshots = new Map()
-    this.#payments = new Map()
-    const commit = this.#store.commit(batch).catch((error: unknown) => {
-      this.#onFailure(error)
-      throw error
-    })
+  #gather(): Gathering {
+    const entries = new Map<object, Entry>()
+    const done = this.#newest.then(turnOfTheLoop).then(() => this.#commit(entries))
     // The next batch waits for this one, whether it succeeds or not.
-    this.#running = commit.catch(() => undefined)
-    this.#pending = undefined
-    await commit
+    this.#newest = done.catch(() => undefined)
+    return { entries, done }
+  }
+
+  async #commit(entries: Gathering['entries']): Promise<void> {
+    this.#gathering = undefined
+    try {
+      const channels: StoredChannel[] = []
+      const payments: PaymentChange[] = []
+      for (const entry of entries.values()) {
+        const channel = entry.snapshot()
+        if (channel === undefined) continue
+        channels.push(channel)
+        payments.push(...entry.payments.values())
+      }
+      if (channels.length > 0) await this.#store.commit({ channels, payments })
+    } catch (error) {
+      this.#onFailure(entries.keys())
+      throw error
+    }
   }
 }
 
-function keyOf(payment: PaymentChange): string {
-  return `${Buffer.from(payment.channelId).toString('base64url')}:${payment.index}`
+/** Whatever else this turn of the event loop has received joins the same transaction. */
+function turnOfTheLoop(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -5,25 +5,42 @@ import { amount } from '../wire/amount.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import type { Statement } from '../wire/Statement.ts'
 import * as Transcript from '../wire/Transcript.ts'
+import { EvictedError } from './errors.ts'
 import type { Answer, PaymentStatus, StoredChannel, StoredPayment } from './store/contract.ts'
 
 /** A channel in memory: its machine, and what only this process knows of it. */
 export interface Held {
   readonly channel: Vendor.VendorChannel
-  /** Requests under way here, by index: at most one a payment. */
+  /** Requests and streams under way here, by the index of their payment: at most one each. */
   readonly running: Map<number, Running>
-  /** Which reading of the store it comes from: see {@link Till}. */
-  readonly generation: number
-  /** Paid, as far as the store has it: only this may be delivered against. */
-  durable: bigint
+  /** How far the store has it: what may be delivered against, and acknowledged. */
+  readonly durable: Reached
+  /** Segments opened since the last write: one may be used up and dropped before it comes to that. */
+  fresh: Vendor.Segment[]
+  /** Writes under way. */
+  writes: number
+  /** When it was last looked up, Unix seconds. */
+  usedAt: bigint
+  /** Given up, because a commit failed or it was idle for long: nothing of it is written or delivered any more. */
+  evicted: boolean
   closing: Uint8Array | undefined
   release: Uint8Array | undefined
   claim: Uint8Array | undefined
 }
 
-/** A request under way, and what it is for. */
-export interface Running {
+/** How far a channel has come. Each of these only grows. */
+export interface Reached {
+  paid: bigint
+  contiguous: number
+  /** The highest segment. */
+  segment: number
+}
+
+/** A request or stream under way, and what it is for. */
+interface Running {
   readonly digest: Uint8Array
+  /** The payment as it came: what repeats it is these bytes. */
+  readonly frame: Uint8Array
   readonly answered: Promise<Answered>
 }
 
@@ -33,13 +50,23 @@ export interface Answered {
   readonly statement: Statement
 }
 
-export function hold(channel: Vendor.VendorChannel, generation: number): Held {
-  const nothing = { closing: undefined, release: undefined, claim: undefined }
-  return { channel, generation, running: new Map(), durable: channel.paid, ...nothing }
+export function hold(channel: Vendor.VendorChannel): Held {
+  return {
+    channel,
+    running: new Map(),
+    durable: reached(channel),
+    fresh: [],
+    writes: 0,
+    usedAt: 0n,
+    evicted: false,
+    closing: undefined,
+    release: undefined,
+    claim: undefined,
+  }
 }
 
 /** The channel as its store has it. Requests that were running when the vendor stopped hold nothing: they are in doubt. */
-export function restore(stored: StoredChannel, frameKey: Uint8Array, generation: number): Held {
+export function restore(stored: StoredChannel, frameKey: Uint8Array): Held {
   const attachment = Attachment.parse(Attachment.encode(stored))
   if (!attachment.ok) throw new Error(`the store holds a channel that cannot be read: ${attachment.detail}`)
   const channel = Vendor.create(attachment.value, frameKey)
@@ -58,13 +85,15 @@ export function restore(stored: StoredChannel, frameKey: Uint8Array, generation:
     return { ...segment, step, coin }
   })
   const { closing, release, claim } = stored
-  return { ...hold(channel, generation), closing, release, claim }
+  return { ...hold(channel), closing, release, claim }
 }
 
-/** The channel as it is now, for its store. */
+/** The channel as it is now, for its store, with every segment that it opened since the last time. */
 export function snapshot(held: Held): StoredChannel {
-  const { channel, closing, release, claim } = held
-  const { window, attachment } = channel
+  const { channel, fresh, closing, release, claim } = held
+  const { window, attachment, segments } = channel
+  const dropped = fresh.filter(({ number }) => segments.every((segment) => segment.number !== number))
+  held.fresh = []
   return {
     ...attachment,
     channelId: channel.channelId,
@@ -76,7 +105,12 @@ export function snapshot(held: Held): StoredChannel {
     contiguous: window.contiguous,
     transcript: window.transcript,
     amount: window.amount,
-    segments: channel.segments.map(({ number, checkpoint, step, coin }) => ({ number, checkpoint, step, coin })),
+    segments: [...dropped, ...segments].map(({ number, checkpoint, step, coin }) => ({
+      number,
+      checkpoint,
+      step,
+      coin,
+    })),
     ahead: [],
     closing,
     release,
@@ -95,6 +129,30 @@ export function paymentRow(
 
 export function acceptedOf(payment: StoredPayment): Vendor.Accepted {
   return { ...payment, amount: amount(payment.amount) }
+}
+
+export function reached({ paid, window, segments }: Vendor.VendorChannel): Reached {
+  return { paid, contiguous: window.contiguous, segment: segments.at(-1)!.number }
+}
+
+/** Takes note that the store has come this far. Commits may be heard of in any order. */
+export function raise(durable: Reached, to: Reached): void {
+  if (to.paid > durable.paid) durable.paid = to.paid
+  durable.contiguous = Math.max(durable.contiguous, to.contiguous)
+  durable.segment = Math.max(durable.segment, to.segment)
+}
+
+/**
+ * What the vendor says of a channel and its payment `index` (0: of none). It acknowledges no more than the store has: a
+ * client does not resend what was acknowledged.
+ */
+export function statementOf(held: Held, index: number, charged: bigint): Statement {
+  const { contiguous, segment } = held.durable
+  return { ...Vendor.statement(held.channel, index, charged), contiguous, segment }
+}
+
+export function assertCurrent(held: Held): void {
+  if (held.evicted) throw new EvictedError()
 }
 
 /** Reads cores as the store keeps them. */

@@ -1,25 +1,18 @@
-export {
-  type ClosingOptions,
-  claim,
-  close,
-  management,
-  managementPaths,
-  type Released,
-  release,
-  settled,
-} from './closing.ts'
-export { CollectError, collect } from './collect.ts'
+/** A vendor as a service: a paywall for HTTP, paid streams, closing and collecting, its state in SQLite. */
+
+export { managementPaths } from '../http/management.ts'
+export { type ClosingOptions, claim, close, type Released, release, settled } from './closing.ts'
+export { CollectError, type CollectOptions, collect } from './collect.ts'
+export { listen, PortBusyError } from './connection.ts'
+export { EvictedError, StoreUnavailableError } from './errors.ts'
 export type { Held } from './held.ts'
-export {
-  answerSizeMax,
-  type PaidContext,
-  type PaidRoute,
-  type PaywallOptions,
-  paywall,
-  problemResponse,
-} from './paywall.ts'
-export { listen, PortBusyError, type RunningServer, type ServeOptions, serve } from './server.ts'
+export { management } from './management.ts'
+export { type PaywallOptions, paywall } from './paywall.ts'
+export { answerSizeMax } from './purchase.ts'
+export { problemResponse } from './responses.ts'
+export type { PaidContext, PaidRoute, StreamContext, StreamRoute } from './routes.ts'
+export { type Handler, type RunningServer, type ServeOptions, serve } from './server.ts'
 export type { Answer, Batch, PaymentStatus, StoredChannel, StoredPayment, VendorStore } from './store/contract.ts'
 export { sqliteVendorStore } from './store/sqlite.ts'
-export { type StreamRoute, StreamSession } from './stream.ts'
-export { EvictedError, Till, type TillOptions } from './till.ts'
+export { StreamSession } from './stream.ts'
+export { type Admission, type Repeated, Till, type TillOptions, type Turned } from './till.ts'

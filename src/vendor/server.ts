@@ -1,10 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
-import { clientMessageMax, subprotocol } from '../http/stream.ts'
-import { matchPath, problemResponse } from './paywall.ts'
-import { type StreamRoute, StreamSession } from './stream.ts'
+import { headerNames } from '../http/headers.ts'
+import { headerSizeMax, listen, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
+import { asError, EvictedError, StoreUnavailableError } from './errors.ts'
+import { problemResponse } from './responses.ts'
+import type { StreamRoute } from './routes.ts'
+import { serveStreams } from './streams.ts'
 import type { Till } from './till.ts'
 
 export interface ServeOptions {
@@ -17,6 +18,14 @@ export interface ServeOptions {
   readonly streams: readonly StreamRoute[]
   /** The address clients know this server by; its own one where left out. */
   readonly publicUrl?: string
+  /** Bytes of a request body: none are read beyond. */
+  readonly bodySizeMax?: number
+  /** What a request may take to arrive, head and body. */
+  readonly requestTimeoutMs?: number
+  /** What runs may take to end once the server closes. */
+  readonly closeTimeoutMs?: number
+  /** Told of every failure; a client learns no more than that there was one. */
+  readonly onError?: (error: unknown) => void
 }
 
 export type Handler = (request: Request) => Promise<Response | undefined>
@@ -29,149 +38,99 @@ export interface RunningServer {
 
 /** Serves handlers of the Fetch API and paid WebSocket streams over `node:http`. Listens on loopback unless told otherwise. */
 export async function serve(options: ServeOptions): Promise<RunningServer> {
+  const { till, streams, host = '127.0.0.1', port = 0, requestTimeoutMs = 30_000, closeTimeoutMs = 5000 } = options
+  const { bodySizeMax = 1_048_576, onError = (error): void => process.emitWarning(asError(error)) } = options
   let handlers: readonly Handler[] = []
-  const server = createServer({ maxHeaderSize: 16_384, requestTimeout: 30_000 }, (incoming, outgoing) => {
-    answer(handlers, incoming, outgoing).catch((error: unknown) => outgoing.destroy(asError(error)))
-  })
-  const url = await listen(server, options.host ?? '127.0.0.1', options.port ?? 0)
+  /** The newest answer of each connection. */
+  const latest = new WeakMap<Duplex, ServerResponse>()
+  const server = createServer(
+    {
+      maxHeaderSize: headerSizeMax,
+      headersTimeout: requestTimeoutMs,
+      requestTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
+    },
+    (incoming, outgoing) => {
+      latest.set(incoming.socket, outgoing)
+      answer({ handlers, bodySizeMax, onError }, incoming, outgoing).catch((error: unknown) => {
+        // Where the request broke off nobody waits for an answer. Where the answer did, its client must see that.
+        if (incoming.errored === null) onError(error)
+        outgoing.destroy()
+      })
+    },
+  )
+  server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
+  const url = await listen(server, host, port)
   const publicUrl = options.publicUrl ?? url
   handlers = options.handlers(publicUrl)
-  const sessions = new Set<StreamSession>()
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: clientMessageMax,
-    perMessageDeflate: false,
-    handleProtocols: (offered) => offered.has(subprotocol) && subprotocol,
-  })
-  server.on('upgrade', (incoming, socket, head) => {
-    const upgrade = matchStream(options.streams, incoming, publicUrl)
-    if (upgrade === undefined) return refuseUpgrade(socket)
-    sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
-      const session = attach(webSocket, { ...upgrade, till: options.till })
-      sessions.add(session)
-      webSocket.once('close', () => {
-        sessions.delete(session)
-        session.leave().catch((error: unknown) => process.emitWarning(asError(error)))
-      })
-    })
-  })
+  const sockets = serveStreams({ till, streams, publicUrl, onError })
+  server.on('upgrade', (incoming, socket, head) => sockets.upgrade(incoming, socket, head))
   return {
     url,
     async close() {
-      for (const webSocket of sockets.clients) webSocket.close(1001)
-      await Promise.all([...sessions].map((session) => session.leave()))
-      await new Promise<void>((resolve) => {
+      const closed = new Promise<void>((resolve) => {
         server.close(() => resolve())
-        server.closeIdleConnections()
       })
-      await options.till.flush()
+      const impatience = setTimeout(() => server.closeAllConnections(), closeTimeoutMs)
+      server.closeIdleConnections()
+      await sockets.close()
+      await closed
+      clearTimeout(impatience)
+      await till.flush()
     },
   }
 }
 
-/** Starts listening. A port in use is an error that says what to do. */
-export function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const busy = error.code === 'EADDRINUSE'
-      reject(busy ? new PortBusyError(host, port, error) : error)
-    })
-    server.listen(port, host, () => {
-      const { port: bound } = server.address() as AddressInfo
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
-    })
-  })
+interface Answering {
+  readonly handlers: readonly Handler[]
+  readonly bodySizeMax: number
+  readonly onError: (error: unknown) => void
 }
 
-/** Another program listens on this port. */
-export class PortBusyError extends Error {
-  override readonly name: string = 'PortBusyError'
-
-  constructor(host: string, port: number, cause: unknown) {
-    super(`port ${port} on ${host} is in use: stop what listens there, or name another port (0 takes a free one)`, {
-      cause,
-    })
-  }
+async function answer(options: Answering, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
+  const body = await readIncoming(incoming, options.bodySizeMax)
+  const response =
+    body === undefined
+      ? problemResponse({ reason: 'BodyTooLarge', detail: `a body here has at most ${options.bodySizeMax} bytes` })
+      : await handle(options, toRequest(incoming, body))
+  await send(outgoing, allowBrowsers(response))
 }
 
-async function answer(
-  handlers: readonly Handler[],
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-): Promise<void> {
-  const request = toRequest(incoming)
-  const response = await handle(handlers, request)
-  outgoing.writeHead(response.status, [...response.headers].flat())
-  if (response.body === null) {
-    outgoing.end()
-    return
-  }
-  for await (const chunk of response.body) {
-    if (!outgoing.write(chunk)) await new Promise((resolve) => outgoing.once('drain', resolve).once('close', resolve))
-    if (outgoing.destroyed) return
-  }
-  outgoing.end()
-}
-
-async function handle(handlers: readonly Handler[], request: Request): Promise<Response> {
+async function handle({ handlers, onError }: Answering, request: Request | undefined): Promise<Response> {
+  if (request === undefined) return problemResponse({ reason: 'Malformed', detail: 'no such request is taken here' })
   try {
     for (const handler of handlers) {
       const response = await handler(request)
       if (response !== undefined) return response
     }
-    return problemResponse({ reason: 'NotFound', detail: `nothing at ${new URL(request.url).pathname}` })
   } catch (error) {
-    // What failed is this side's business: the client learns that nothing was charged, and no more.
-    process.emitWarning(asError(error))
-    return problemResponse({ reason: 'StoreUnavailable', detail: 'the vendor could not store the payment' })
+    onError(error)
+    const isStore = error instanceof EvictedError || error instanceof StoreUnavailableError
+    return isStore
+      ? problemResponse({ reason: 'StoreUnavailable', detail: 'the vendor cannot reach its store' })
+      : problemResponse({ reason: 'Internal', detail: 'the vendor failed; its operator finds the cause in its log' })
   }
+  if (request.method === 'OPTIONS') return preflightResponse()
+  const { pathname } = new URL(request.url)
+  return problemResponse({ reason: 'NotFound', detail: `nothing is at ${pathname.slice(0, 200)}` })
 }
 
-function toRequest(incoming: IncomingMessage): Request {
-  const headers = new Headers()
-  for (let at = 0; at < incoming.rawHeaders.length; at += 2) {
-    headers.append(incoming.rawHeaders[at]!, incoming.rawHeaders[at + 1]!)
-  }
-  const method = incoming.method ?? 'GET'
-  const hasBody = method !== 'GET' && method !== 'HEAD'
-  // The path alone comes from the request: its Host header names nothing that is trusted.
-  const url = new URL(incoming.url?.startsWith('/') ? incoming.url : '/', 'http://vendor.invalid')
-  const body = hasBody ? { body: incoming as unknown as ReadableStream<Uint8Array>, duplex: 'half' as const } : {}
-  return new Request(url, { method, headers, ...body })
-}
-
-function matchStream(
-  streams: readonly StreamRoute[],
-  incoming: IncomingMessage,
-  publicUrl: string,
-): { route: StreamRoute; params: Record<string, string>; target: string } | undefined {
-  const path = incoming.url ?? '/'
-  const { pathname } = new URL(path, 'http://vendor.invalid')
-  for (const route of streams) {
-    const params = matchPath(route.path, pathname)
-    if (params !== undefined) return { route, params, target: publicUrl + path }
-  }
-  return undefined
-}
-
-function attach(
-  webSocket: WebSocket,
-  options: { route: StreamRoute; params: Record<string, string>; target: string; till: Till },
-): StreamSession {
-  const session = new StreamSession({ ...options, socket: webSocket })
-  webSocket.on('message', (data, isBinary) => {
-    if (!isBinary) return webSocket.close(1003)
-    return void session.receive(new Uint8Array(data as Buffer))
+/** What a browser asks before it sends headers that are not its own. It may remember the answer for a day. */
+function preflightResponse(): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+      'Access-Control-Allow-Headers': `Content-Type, ${Object.values(headerNames).join(', ')}`,
+      'Access-Control-Max-Age': '86400',
+    },
   })
-  // A broken connection closes as well: what follows from it happens there.
-  webSocket.on('error', () => webSocket.terminate())
-  return session
 }
 
-function refuseUpgrade(socket: Duplex): void {
-  socket.end('HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n')
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error))
+/** Any page may pay: a payment is what is asked for, never a cookie. */
+function allowBrowsers(response: Response): Response {
+  const headers = new Headers(response.headers)
+  if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
+  headers.append('Access-Control-Expose-Headers', `${headerNames.statement}, WWW-Authenticate, ETag`)
+  return new Response(response.body, { status: response.status, headers })
 }

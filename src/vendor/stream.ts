@@ -1,34 +1,30 @@
 import { equal, toHex } from '../crypto/bytes.ts'
 import { assessVersion } from '../http/headers.ts'
-import { type ProblemReason, problemOf } from '../http/problems.ts'
+import { problemOf } from '../http/problems.ts'
 import { requestDigest } from '../http/requestDigest.ts'
 import { encodeDelivery, encodeEnd, encodeProblem } from '../http/stream.ts'
-import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
+import { refuse, Vendor } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import * as Frame from '../wire/Frame.ts'
 import { kinds } from '../wire/kinds.ts'
 import * as Statement from '../wire/Statement.ts'
-import type { Terms } from '../wire/Terms.ts'
-import type { Held } from './held.ts'
-import type { PaidContext } from './paywall.ts'
+import * as Terms from '../wire/Terms.ts'
+import { EvictedError, StoreUnavailableError } from './errors.ts'
+import { type Answered, assertCurrent, type Held, statementOf } from './held.ts'
+import { problemAnswer, type Refused } from './responses.ts'
+import type { StreamContext, StreamRoute } from './routes.ts'
 import type { Till } from './till.ts'
 
-/** A route that sells units of a stream, one delivery a unit: a token, a second, a block of bytes. */
-export interface StreamRoute {
-  readonly path: string
-  /** Base units of the asset, for one unit of the stream. */
-  readonly price: bigint
-  /** Ends the stream by returning; is returned early when the client leaves. */
-  readonly source: (context: PaidContext) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
-}
-
 /** What a session needs of a WebSocket. */
-export interface StreamSocket {
-  send(message: Uint8Array): void
+interface StreamSocket {
+  /** Tells when the message has left, or never will. */
+  send(message: Uint8Array, left: () => void): void
   close(code: number): void
   /** Bytes handed over and not yet on the wire. */
   readonly bufferedAmount: number
+  /** 1 while messages can be sent. */
+  readonly readyState: number
 }
 
 export interface StreamOptions {
@@ -38,33 +34,48 @@ export interface StreamOptions {
   /** The public address that the payments name. */
   readonly target: string
   readonly socket: StreamSocket
+  /** Told of what the source threw, and of a store that failed. */
+  readonly onError: (error: unknown) => void
 }
 
-/** The payment that a stream charges. */
-interface InProgress {
+/** The payment that a stream runs on. */
+interface Current {
   readonly accepted: Vendor.Accepted
   readonly reservation: Vendor.Reservation
+  readonly answered: PromiseWithResolvers<Answered>
 }
 
 /** Bytes waiting on a slow client at which a stream stops making more. */
-const bufferedMax = 1_048_576
+const bufferedMax = 65_536
 
 /**
- * One paid stream. It waits when credit runs out, goes on when a payment or tick arrives, and charges only what it delivered.
- * Each payment ends the one before it and takes over the stream.
+ * One paid stream. Each payment and each tick asks for one unit, so that streams and requests can share a channel without
+ * taking each other's credit. The stream waits until a unit is asked for and its price is durable, and charges what it
+ * delivered. Each payment ends the one before it and takes over the stream.
  */
 export class StreamSession {
   readonly #options: StreamOptions
   readonly #digest: Uint8Array
+  readonly #left = new AbortController()
   /** Messages are taken one after the other, in the order they came. */
   #queue: Promise<void> = Promise.resolve()
-  #attachment: (Attachment.Attachment & { readonly agreed: Terms }) | undefined
+  #attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined
   #early: Checkpoint.SignedCheckpoint | undefined
   #held: Held | undefined
-  #current: InProgress | undefined
-  #pump: Promise<void> | undefined
+  #current: Current | undefined
+  /** The end of the payments before. */
+  #settling: Promise<void> = Promise.resolve()
+  /** The source has been asked for its units. */
+  #begun = false
   #wake: () => void = () => undefined
-  #gone = false
+  /** Units asked for. */
+  #asked = 0
+  #delivered = 0
+  /** The coin of the last frame: a tick that comes again asks for nothing. */
+  #coin = { segment: 0, step: 0 }
+  /** Nothing more is delivered. */
+  #stopped = false
+  /** The source has no more. */
   #ended = false
 
   constructor(options: StreamOptions) {
@@ -72,33 +83,28 @@ export class StreamSession {
     this.#digest = requestDigest({ method: 'GET', target: options.target })
   }
 
-  /** Takes a message of the client. Never rejects: what goes wrong is told to the client as a problem. */
-  receive(message: Uint8Array): Promise<void> {
+  /** Takes a message of the client, none where it was text. Never rejects: what goes wrong is told to the client as a problem. */
+  receive(message: Uint8Array | undefined): Promise<void> {
     this.#queue = this.#queue.then(() => this.#take(message)).catch((error: unknown) => this.#fail(error))
     return this.#queue
   }
 
-  /** The client is gone: what was delivered is charged, the rest of its credit stays. */
+  /** The client is gone: what was delivered is charged, the rest of its credit stays. Rejects where that cannot be stored. */
   async leave(): Promise<void> {
-    this.#gone = true
-    this.#wake()
+    this.#stop()
     await this.#queue
-    await this.#pump
-    await this.#settleLast().catch(() => undefined)
+    await this.#end()
   }
 
-  async #take(message: Uint8Array): Promise<void> {
-    if (this.#gone) return
+  #take(message: Uint8Array | undefined): Promise<void> | void {
+    if (this.#stopped) return undefined
+    if (message === undefined) return this.#refuse(refuse('Malformed', 'every message of a stream is binary'))
     const unsupported = assessVersion(message)
     if (unsupported !== undefined) return this.#refuse(unsupported)
     const [kind = 0] = message
     switch (kind) {
-      case kinds.attachment: {
-        const attachment = Attachment.parse(message)
-        if (!attachment.ok) return this.#refuse(attachment)
-        this.#attachment = attachment.value
-        return
-      }
+      case kinds.attachment:
+        return this.#takeAttachment(message)
       case kinds.checkpoint:
         return this.#takeCheckpoint(message)
       case kinds.payment:
@@ -110,20 +116,24 @@ export class StreamSession {
     }
   }
 
-  async #takeCheckpoint(message: Uint8Array): Promise<void> {
+  #takeAttachment(message: Uint8Array): Promise<void> | void {
+    const attachment = Attachment.parse(message)
+    if (!attachment.ok) return this.#refuse(attachment)
+    this.#attachment = attachment.value
+  }
+
+  #takeCheckpoint(message: Uint8Array): Promise<void> | void {
     const checkpoint = Checkpoint.parse(message)
     if (!checkpoint.ok) return this.#refuse(checkpoint)
     if (this.#held === undefined) {
       this.#early = checkpoint.value
-      return
+      return undefined
     }
     const verdict = this.#options.till.checkpoint(this.#held, checkpoint.value)
     if (!verdict.ok) return this.#refuse(verdict)
-    this.#continueAfter(verdict.durable)
-    if (this.#ended) {
-      await verdict.durable
-      this.#state(0, 0n)
-    }
+    const held = this.#held
+    // Acknowledged once it is stored: until then its client sends it along.
+    this.#continueAfter(verdict.durable.then(() => this.#state(held, 0, 0n)))
   }
 
   async #takePayment(message: Uint8Array): Promise<void> {
@@ -131,87 +141,98 @@ export class StreamSession {
     const payment = Frame.parsePayment(message)
     if (!payment.ok) return this.#refuse(payment)
     const [checkpoint, attachment] = [this.#early, this.#attachment]
-    const admission = await till.admit({ payment: { bytes: message, value: payment.value }, checkpoint, attachment })
     this.#early = undefined
+    const admission = await till.admit({ payment: { bytes: message, value: payment.value }, checkpoint, attachment })
     if (!admission.ok) return this.#refuse(admission)
     const { held, accepted } = admission
-    if (this.#held !== undefined && this.#held !== held) {
-      return this.#refuse(refuse('RequestMismatch', 'one stream is paid from one channel'))
+    const reserved = this.#assess(held, accepted) ?? Vendor.reserve(held.channel, accepted.index, 0n)
+    if (!reserved.ok) {
+      await admission.durable
+      return this.#refuse(reserved)
     }
-    if (!equal(accepted.digest, this.#digest)) {
-      await till.write(held, { accepted, status: 'accepted', charged: 0n })
-      return this.#refuse(refuse('RequestMismatch', `payment ${accepted.index} names another request than this stream`))
-    }
-    this.#held = held
-    const reserved = Vendor.reserve(held.channel, accepted.index, 0n)
-    if (!reserved.ok) return this.#refuse(reserved)
-    const previous = this.#current
-    // Replaced before the one before it is settled: a stream in progress always has a payment to charge.
-    this.#current = { accepted, reservation: reserved.reservation }
-    if (previous !== undefined) await this.#settle(held, previous)
+    const isOver = this.#stopped || this.#ended
+    const previous = this.#begin(held, message, { accepted, reservation: reserved.reservation })
+    if (previous !== undefined) this.#settle(held, previous)
+    this.#coin = payment.value
+    this.#asked += 1
     this.#continueAfter(till.write(held, { accepted, status: 'running', charged: 0n }))
-    this.#pump ??= this.#deliver(held).catch((error: unknown) => this.#fail(error))
+    if (!this.#begun && !isOver) void this.#deliver(held).catch((error: unknown) => this.#fail(error))
+    this.#begun = true
+    if (isOver) await this.#end()
   }
 
-  #takeTick(message: Uint8Array): void {
+  #assess(held: Held, accepted: Vendor.Accepted): ReturnType<typeof refuse> | undefined {
+    if (this.#held !== undefined && this.#held !== held) {
+      assertCurrent(this.#held)
+      return refuse('RequestMismatch', 'one stream is paid from one channel')
+    }
+    if (equal(accepted.digest, this.#digest)) return undefined
+    return refuse('RequestMismatch', `payment ${accepted.index} names another request than this stream`)
+  }
+
+  #takeTick(message: Uint8Array): Promise<void> | void {
     const tick = Frame.parseTick(message)
-    const held = this.#held
-    const verdict = !tick.ok
-      ? tick
-      : held === undefined
-        ? refuse('PaymentMissing', 'this stream has seen no payment yet')
-        : this.#options.till.tick(held, { bytes: message, value: tick.value })
-    if (verdict.ok) this.#continueAfter(verdict.durable)
-    else this.#refuse(verdict)
+    if (!tick.ok) return this.#refuse(tick)
+    if (this.#held === undefined) {
+      return this.#refuse(refuse('PaymentMissing', 'this stream has seen no payment yet'))
+    }
+    const verdict = this.#options.till.tick(this.#held, { bytes: message, value: tick.value })
+    if (!verdict.ok) return this.#refuse(verdict)
+    const { segment, step } = this.#coin
+    const isNew = tick.value.segment > segment || (tick.value.segment === segment && tick.value.step > step)
+    if (isNew) {
+      this.#coin = tick.value
+      this.#asked += 1
+    }
+    this.#continueAfter(verdict.durable)
   }
 
-  /** Sends the source's units as far as what is paid is durable; ends when the source does or the client leaves. */
+  /** Sends the source's units as they are asked for and durably paid; ends when the source does or the client leaves. */
   async #deliver(held: Held): Promise<void> {
     const { route, params, socket } = this.#options
-    const context: PaidContext = {
-      payer: toHex(held.channel.channelId.subarray(0, 16)),
+    const context: StreamContext = {
+      payer: toHex(Terms.reference(held.channel.channelId)),
       index: this.#current!.accepted.index,
       params,
+      signal: this.#left.signal,
     }
     for await (const unit of route.source(context)) {
-      await this.#untilPaid(held, route.price)
-      if (this.#gone) return
+      await this.#untilPaid(held)
+      if (this.#stopped) return
       const { reservation } = this.#current!
       const set = Vendor.extend(held.channel, reservation, route.price)
-      if (!set.ok) throw new Error(`credit vanished under a stream: ${set.detail}`)
+      if (!set.ok) return this.#refuse(set)
       Vendor.charge(held.channel, reservation, route.price)
-      socket.send(encodeDelivery(unit))
+      this.#delivered += 1
+      socket.send(encodeDelivery(unit), () => this.#wake())
     }
+    if (this.#stopped) return
     this.#ended = true
-    await this.#settleLast()
-    socket.send(encodeEnd())
+    await this.#end()
+    this.#send(encodeEnd())
   }
 
-  async #untilPaid(held: Held, price: bigint): Promise<void> {
-    const { channel } = held
-    const { socket } = this.#options
-    let told = false
-    while (
-      !this.#gone &&
-      (held.durable - channel.spent - channel.reserved < price || socket.bufferedAmount > bufferedMax)
-    ) {
-      if (!told && socket.bufferedAmount <= bufferedMax) {
-        this.#state(0, 0n)
-        told = true
+  /** Resolves when the next unit may be delivered, or none any more. Tells the client where what it paid is not enough. */
+  async #untilPaid(held: Held): Promise<void> {
+    const { route, socket } = this.#options
+    const { channel, durable } = held
+    let told = -1
+    for (;;) {
+      if (socket.readyState !== isOpen) this.#stop()
+      if (this.#stopped) return
+      assertCurrent(held)
+      const isFull = socket.bufferedAmount > bufferedMax
+      const isAsked = this.#delivered < this.#asked
+      const isPaid = durable.paid - channel.spent - channel.reserved >= route.price
+      if (!isFull && isAsked && isPaid) return
+      if (isAsked && told !== this.#asked && Vendor.credit(channel) < route.price) {
+        told = this.#asked
+        this.#state(held, 0, 0n)
       }
-      await this.#untilWoken(socket.bufferedAmount > bufferedMax ? 10 : undefined)
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve
+      })
     }
-  }
-
-  /** Waits for news of payment, or at most `pollMs` where the socket's buffer is what is waited for. */
-  #untilWoken(pollMs: number | undefined): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = pollMs === undefined ? undefined : setTimeout(resolve, pollMs)
-      this.#wake = () => {
-        clearTimeout(timer)
-        resolve()
-      }
-    })
   }
 
   #continueAfter(durable: Promise<void>): void {
@@ -221,35 +242,84 @@ export class StreamSession {
     )
   }
 
-  async #settleLast(): Promise<void> {
-    const last = this.#current
+  /** Makes a payment the one that the stream runs on, and gives the one before it. */
+  #begin(held: Held, frame: Uint8Array, begun: Omit<Current, 'answered'>): Current | undefined {
+    const previous = this.#current
+    const answered = Promise.withResolvers<Answered>()
+    // Only who resends the payment meanwhile waits for it.
+    answered.promise.catch(() => undefined)
+    this.#held = held
+    this.#current = { ...begun, answered }
+    held.running.set(begun.accepted.index, { digest: this.#digest, frame, answered: answered.promise })
+    return previous
+  }
+
+  /** Ends the payment in progress, and resolves when all charges of the stream are durable. */
+  async #end(): Promise<void> {
+    const current = this.#current
     this.#current = undefined
-    if (last !== undefined && this.#held !== undefined) await this.#settle(this.#held, last)
+    if (current !== undefined) this.#settle(this.#held!, current)
+    await this.#settling
   }
 
-  /** Ends a payment: its charge is final and durable, and its statement leaves. */
-  async #settle(held: Held, { accepted, reservation }: InProgress): Promise<void> {
-    Vendor.settle(held.channel, reservation)
+  /** Ends a payment: its charge is final; once that is durable, its statement leaves. */
+  #settle(held: Held, current: Current): void {
+    Vendor.settle(held.channel, current.reservation)
+    const settling = this.#store(held, current)
+    this.#settling = Promise.all([this.#settling, settling]).then(() => undefined)
+    this.#settling.catch((error: unknown) => this.#fail(error))
+  }
+
+  async #store(held: Held, { accepted, reservation, answered }: Current): Promise<void> {
+    const { index } = accepted
     const { charged } = reservation
-    await this.#options.till.write(held, { accepted, status: 'charged', charged })
-    if (!this.#gone) this.#state(accepted.index, charged)
+    try {
+      await this.#options.till.write(held, { accepted, status: charged > 0n ? 'charged' : 'released', charged })
+      const answer = problemAnswer({ reason: 'AnswerGone', detail: `payment ${index} paid for a stream` })
+      answered.resolve({ answer, statement: statementOf(held, index, charged) })
+      this.#state(held, index, charged)
+    } catch (error) {
+      answered.reject(error)
+      throw error
+    } finally {
+      held.running.delete(index)
+    }
   }
 
-  #state(index: number, charged: bigint): void {
-    const { channel } = this.#held!
-    this.#options.socket.send(Statement.encode(Vendor.statement(channel, index, charged), channel.macs.statement))
+  #state(held: Held, index: number, charged: bigint): void {
+    this.#send(Statement.encode(statementOf(held, index, charged), held.channel.macs.statement))
   }
 
-  #refuse(refusal: Refusal | { readonly reason: ProblemReason; readonly detail: string }): void {
-    this.#options.socket.send(encodeProblem(problemOf(refusal)))
-    this.#options.socket.close(4000)
-    this.#gone = true
+  #send(message: Uint8Array): void {
+    this.#options.socket.send(message, () => undefined)
+  }
+
+  #stop(): void {
+    this.#stopped = true
+    this.#left.abort()
     this.#wake()
   }
 
-  #fail(error: unknown): void {
-    if (this.#gone) return
-    const detail = error instanceof Error ? error.name : 'the stream stopped'
-    this.#refuse({ reason: 'HandlerFailed', detail })
+  /** Ends the stream: what was delivered is charged and stated, then the problem is the last message. */
+  async #refuse(refusal: Refused): Promise<void> {
+    if (this.#stopped) return
+    this.#stop()
+    await this.#end().catch(this.#options.onError)
+    this.#send(encodeProblem(problemOf(refusal)))
+    this.#options.socket.close(4000)
+  }
+
+  #fail(error: unknown): Promise<void> | void {
+    if (this.#stopped) return undefined
+    this.#options.onError(error)
+    const isStore = error instanceof EvictedError || error instanceof StoreUnavailableError
+    return this.#refuse(
+      isStore
+        ? { reason: 'StoreUnavailable', detail: 'the vendor cannot reach its store' }
+        : { reason: 'HandlerFailed', detail: 'the stream failed' },
+    )
   }
 }
+
+/** `WebSocket.OPEN`. */
+const isOpen = 1

@@ -1,15 +1,16 @@
 import { equal, toHex } from '../crypto/bytes.ts'
 import type { PaymentMessages } from '../http/headers.ts'
-import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
+import { assert, type Refusal, refuse, Vendor } from '../protocol/index.ts'
 import type * as Attachment from '../wire/Attachment.ts'
 import type { UnixSeconds } from '../wire/amount.ts'
 import type * as Checkpoint from '../wire/Checkpoint.ts'
 import type { Ask, Tick } from '../wire/Frame.ts'
 import { isSealed } from '../wire/mac.ts'
-import type { Terms } from '../wire/Terms.ts'
+import * as Terms from '../wire/Terms.ts'
+import { StoreUnavailableError } from './errors.ts'
 import { GroupCommit } from './groupCommit.ts'
-import { type Held, hold, paymentRow, restore, snapshot } from './held.ts'
-import type { Answer, PaymentStatus, VendorStore } from './store/contract.ts'
+import { assertCurrent, type Held, hold, paymentRow, raise, reached, restore, snapshot } from './held.ts'
+import type { Answer, PaymentStatus, StoredPayment, VendorStore } from './store/contract.ts'
 
 export interface TillOptions {
   readonly store: VendorStore
@@ -19,6 +20,8 @@ export interface TillOptions {
   readonly now: () => UnixSeconds
   /** New channels a second. */
   readonly attachmentRate?: number
+  /** Channels in memory, beyond which those that were idle for a minute are left to the store. */
+  readonly heldMax?: number
 }
 
 /** A payment that was accepted, and in which channel. */
@@ -26,6 +29,8 @@ export interface Admission {
   readonly ok: true
   readonly held: Held
   readonly accepted: Vendor.Accepted
+  /** Resolves when the payment is stored as accepted, or as what the caller wrote of it in the same turn. */
+  readonly durable: Promise<void>
 }
 
 /** The index was taken before. Whether by the same payment, the store tells. */
@@ -36,41 +41,59 @@ export interface Repeated {
   readonly held: Held
 }
 
+/** A payment that was refused. */
+export interface Turned extends Refusal {
+  readonly reason: Exclude<Refusal['reason'], 'IndexSeen'>
+  /** The channel, where the frame is its client's: then it may hear how the channel stands. */
+  readonly held?: Held
+}
+
 /**
  * Holds the vendor's channels: finds them, passes them what arrives, makes the outcome durable. What a verdict needs is in
  * memory after the first use of a channel; one commit answers many.
  */
 export class Till {
   readonly #options: TillOptions
-  readonly #held = new Map<string, Promise<Held | undefined>>()
+  /** Those used last come last. */
+  readonly #entries = new Map<string, Entry>()
   readonly #commits: GroupCommit
   #newChannels = { second: 0n, count: 0 }
-  /** Raised when a commit fails: what was held before may not write any more. */
-  #generation = 0
 
   constructor(options: TillOptions) {
     this.#options = options
-    // A channel whose commit failed is ahead of its store: it is dropped and read again, never un-mutated.
-    this.#commits = new GroupCommit(options.store, () => {
-      this.#generation += 1
-      this.#held.clear()
+    // A channel whose commit failed is ahead of its store: it is given up and read again, never un-mutated.
+    this.#commits = new GroupCommit(options.store, (channels) => {
+      for (const held of channels as Iterable<Held>) this.#evict(held)
     })
   }
 
-  /** The verdict on a payment. The caller decides what its request gets, then writes both with {@link Till.write}. */
-  async admit(messages: PaymentMessages): Promise<Admission | Repeated | Refusal> {
+  /** The verdict on a payment. The caller decides what its request gets, then writes that with {@link Till.write}. */
+  async admit(messages: PaymentMessages): Promise<Admission | Repeated | Turned> {
     const { payment, checkpoint, attachment } = messages
-    const held = await this.find(payment.value.reference, attachment)
-    if (!held.ok) return held
-    const verdict = Vendor.acceptPayment(held.held.channel, payment, checkpoint, this.#options.now())
-    if (verdict.ok) return { ok: true, held: held.held, accepted: verdict.accepted }
-    if (verdict.reason === 'IndexSeen') return { ...verdict, reason: 'IndexSeen', held: held.held }
-    if (verdict.reason === 'CoinMismatch') await this.write(held.held)
-    return verdict
+    const found = await this.find(payment.value.reference, attachment)
+    if (!found.ok) return turned(found)
+    const { held } = found
+    if (held.evicted) return this.admit(messages)
+    const opening = freshSegment(held, checkpoint)
+    const verdict = Vendor.acceptPayment(held.channel, payment, checkpoint, this.#options.now())
+    if (verdict.ok) {
+      held.fresh.push(...opening)
+      const { accepted } = verdict
+      // At once, before anything else runs: the store never has a channel that counts a payment which it does not have.
+      const durable = this.write(held, { accepted, status: 'accepted', charged: 0n })
+      // Whoever admitted it writes it again, with what came of it, and hears of a failure there.
+      durable.catch(() => undefined)
+      return { ok: true, held, accepted, durable }
+    }
+    const { reason, detail } = verdict
+    if (reason === 'IndexSeen') return { ok: false, reason, detail, held }
+    if (reason === 'CoinMismatch') await this.write(held)
+    return turned(verdict, isSealed(payment.bytes, held.channel.macs.frame) ? held : undefined)
   }
 
   /** The verdict on a tick, made durable in the background: `held.durable` rises when it is. */
   tick(held: Held, received: Vendor.Received<Tick>): Refusal | { readonly ok: true; readonly durable: Promise<void> } {
+    assertCurrent(held)
     const verdict = Vendor.acceptTick(held.channel, received, this.#options.now())
     return verdict.ok ? { ok: true, durable: this.write(held) } : verdict
   }
@@ -79,8 +102,12 @@ export class Till {
     held: Held,
     checkpoint: Checkpoint.SignedCheckpoint,
   ): Refusal | { readonly ok: true; readonly durable: Promise<void> } {
+    assertCurrent(held)
+    const opening = freshSegment(held, checkpoint)
     const verdict = Vendor.acceptCheckpoint(held.channel, checkpoint, this.#options.now())
-    return verdict.ok ? { ok: true, durable: this.write(held) } : verdict
+    if (!verdict.ok) return verdict
+    held.fresh.push(...opening)
+    return { ok: true, durable: this.write(held) }
   }
 
   /** The channel a client asks about, its MAC checked. */
@@ -94,29 +121,25 @@ export class Till {
   /** The channel of this reference, from memory, the store, or a valid attachment. */
   async find(
     reference: Uint8Array,
-    attachment: (Attachment.Attachment & { readonly agreed: Terms }) | undefined,
+    attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined,
   ): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
     const name = toHex(reference)
-    let loading = this.#held.get(name)
-    if (loading === undefined) {
-      loading = this.#load(reference)
-      this.#held.set(name, loading)
-    }
-    const known = await loading.catch((error: unknown) => {
-      this.#forget(name, loading)
+    const entry = this.#entries.get(name) ?? this.#enter(name, this.#load(reference))
+    try {
+      const held = await entry.loading
+      if (held !== undefined) return { ok: true, held: this.#use(name, entry, held) }
+    } catch (error) {
+      this.#forget(name, entry)
       throw error
-    })
-    if (known !== undefined) return { ok: true, held: known }
-    if (attachment === undefined) {
-      this.#forget(name, loading)
-      return refuse('ChannelUnknown', `channel ${name} has not been shown here`)
     }
     // Another request with the same attachment may have been first: then this one finds what that one made.
-    if (this.#held.get(name) !== loading) return this.find(reference, attachment)
-    const held = this.#attach(reference, attachment)
-    if (held.ok) this.#held.set(name, Promise.resolve(held.held))
-    else this.#forget(name, loading)
-    return held
+    const isFirst = this.#entries.get(name) === entry
+    if (attachment !== undefined && !isFirst) return this.find(reference, attachment)
+    this.#forget(name, entry)
+    if (attachment === undefined) return refuse('ChannelUnknown', `channel ${name} has not been shown here`)
+    const attached = this.#attach(reference, attachment)
+    if (attached.ok) this.#use(name, this.#enter(name, Promise.resolve(attached.held)), attached.held)
+    return attached
   }
 
   /** Resolves once the channel as it is now, and a payment of it, are durable. */
@@ -129,30 +152,86 @@ export class Till {
       readonly answer?: Answer | undefined
     },
   ): Promise<void> {
-    if (held.generation !== this.#generation) throw new EvictedError()
-    const { paid } = held.channel
+    assertCurrent(held)
+    const now = reached(held.channel)
     const row = payment && paymentRow(held, payment.accepted, payment)
-    await this.#commits.write(held, () => snapshot(held), row)
-    if (paid > held.durable) held.durable = paid
+    held.writes += 1
+    try {
+      await this.#commits.write(held, () => (held.evicted ? undefined : snapshot(held)), row)
+    } catch (cause) {
+      throw new StoreUnavailableError('the store failed: nothing of this was stored', { cause })
+    } finally {
+      held.writes -= 1
+    }
+    assertCurrent(held)
+    raise(held.durable, now)
   }
 
-  /** Resolves when everything that was accepted is durable. */
+  /** A payment as the store has it, once all that was accepted before is stored. */
+  async stored(held: Held, index: number): Promise<StoredPayment | undefined> {
+    await this.flush()
+    assertCurrent(held)
+    return read(this.#options.store.payment(held.channel.channelId, index))
+  }
+
+  /** core_1 … core_n of the prefix, as the store has them. */
+  async cores(held: Held): Promise<readonly Uint8Array[]> {
+    await this.flush()
+    assertCurrent(held)
+    return read(this.#options.store.cores(held.channel.channelId, held.channel.window.contiguous))
+  }
+
+  /** Resolves when everything that was accepted is stored, or has failed. */
   flush(): Promise<void> {
     return this.#commits.flush()
   }
 
   async #load(reference: Uint8Array): Promise<Held | undefined> {
-    const stored = await this.#options.store.channel(reference)
-    return stored && restore(stored, this.#options.frameKey, this.#generation)
+    const stored = await read(this.#options.store.channel(reference))
+    return stored && restore(stored, this.#options.frameKey)
   }
 
-  #forget(name: string, loading: Promise<Held | undefined>): void {
-    if (this.#held.get(name) === loading) this.#held.delete(name)
+  #enter(name: string, loading: Promise<Held | undefined>): Entry {
+    const entry: Entry = { loading, held: undefined }
+    this.#entries.set(name, entry)
+    return entry
+  }
+
+  #use(name: string, entry: Entry, held: Held): Held {
+    entry.held = held
+    held.usedAt = this.#options.now()
+    if (this.#entries.get(name) === entry) {
+      this.#entries.delete(name)
+      this.#entries.set(name, entry)
+    }
+    this.#makeRoom(held.usedAt)
+    return held
+  }
+
+  /** Leaves channels to the store that nobody has used for a while, where there are too many. */
+  #makeRoom(now: bigint): void {
+    const heldMax = this.#options.heldMax ?? 100_000
+    for (const { held } of this.#entries.values()) {
+      if (this.#entries.size <= heldMax) return
+      if (held === undefined || isBusy(held)) continue
+      if (now - held.usedAt < idleSeconds) return
+      this.#evict(held)
+    }
+  }
+
+  #evict(held: Held): void {
+    held.evicted = true
+    const name = toHex(Terms.reference(held.channel.channelId))
+    if (this.#entries.get(name)?.held === held) this.#entries.delete(name)
+  }
+
+  #forget(name: string, entry: Entry): void {
+    if (this.#entries.get(name) === entry) this.#entries.delete(name)
   }
 
   #attach(
     reference: Uint8Array,
-    attachment: Attachment.Attachment & { readonly agreed: Terms },
+    attachment: Attachment.Attachment & { readonly agreed: Terms.Terms },
   ): Refusal | { readonly ok: true; readonly held: Held } {
     const now = this.#options.now()
     if (this.#isRateLimited(now)) {
@@ -164,7 +243,7 @@ export class Till {
     if (!equal(channel.channelId.subarray(0, reference.length), reference)) {
       return refuse('ChannelUnknown', 'the attachment is of another channel')
     }
-    return { ok: true, held: hold(channel, this.#generation) }
+    return { ok: true, held: hold(channel) }
   }
 
   #isRateLimited(second: UnixSeconds): boolean {
@@ -174,11 +253,37 @@ export class Till {
   }
 }
 
-/** A commit failed after this channel was read: what was made of it since is void, and nothing of it was stored. */
-export class EvictedError extends Error {
-  override readonly name: string = 'EvictedError'
+interface Entry {
+  readonly loading: Promise<Held | undefined>
+  /** Once it is loaded. */
+  held: Held | undefined
+}
 
-  constructor() {
-    super('the store failed under this channel: nothing since then was stored, and the channel is read again')
+const idleSeconds = 60n
+
+/** Whether something of it is under way that the store does not have yet. */
+function isBusy(held: Held): boolean {
+  return held.running.size > 0 || held.writes > 0
+}
+
+/** The segment that a checkpoint would open, if the vendor does not know it: it has to be stored even if it is dropped at once. */
+function freshSegment(held: Held, checkpoint: Checkpoint.SignedCheckpoint | undefined): readonly Vendor.Segment[] {
+  if (checkpoint === undefined) return []
+  const { segments } = held.channel
+  const isKnown =
+    checkpoint.segment < segments[0]!.number || segments.some(({ number }) => number === checkpoint.segment)
+  return isKnown ? [] : [Vendor.segmentOf(checkpoint)]
+}
+
+function turned({ reason, detail }: Refusal, held?: Held): Turned {
+  assert(reason !== 'IndexSeen', 'an index that was seen is not turned away here')
+  return { ok: false, reason, detail, ...(held && { held }) }
+}
+
+async function read<T>(reading: Promise<T>): Promise<T> {
+  try {
+    return await reading
+  } catch (cause) {
+    throw new StoreUnavailableError('the store cannot be read', { cause })
   }
 }

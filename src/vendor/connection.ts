@@ -1,0 +1,128 @@
+import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { problemOf, problemType } from '../http/problems.ts'
+import type { Refused } from './responses.ts'
+
+/** Bytes of a request's headers together. */
+export const headerSizeMax = 16_384
+
+/** Starts listening. A port in use is an error that says what to do. */
+export function listen(server: Server, host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const fail = (error: NodeJS.ErrnoException): void => {
+      reject(error.code === 'EADDRINUSE' ? new PortBusyError(host, port, error) : error)
+    }
+    server.once('error', fail)
+    server.listen(port, host, () => {
+      server.removeListener('error', fail)
+      const { port: bound } = server.address() as AddressInfo
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
+    })
+  })
+}
+
+/** Another program listens on this port. */
+export class PortBusyError extends Error {
+  override readonly name: string = 'PortBusyError'
+
+  constructor(host: string, port: number, cause: unknown) {
+    super(`port ${port} on ${host} is in use: stop what listens there, or name another port (0 takes a free one)`, {
+      cause,
+    })
+  }
+}
+
+/** The path and query of a request. Its Host header names nothing that is trusted. */
+export function pathOf({ url = '/' }: IncomingMessage): string {
+  return url.startsWith('/') ? url : '/'
+}
+
+/**
+ * The whole body, or `undefined` as soon as it is known to be too large. What still comes of it is thrown away, so that a
+ * client that is sending can read its answer, but not for long.
+ */
+export function readIncoming(incoming: IncomingMessage, sizeMax: number): Promise<Uint8Array | undefined> {
+  return new Promise((resolve, reject) => {
+    const chunks: Uint8Array[] = []
+    let size = 0
+    if (Number(incoming.headers['content-length'] ?? 0) > sizeMax) resolve(undefined)
+    incoming.on('data', (chunk: Uint8Array) => {
+      size += chunk.length
+      if (size <= sizeMax) chunks.push(chunk)
+      else resolve(undefined)
+      if (size > sizeMax + discardedMax) incoming.destroy()
+    })
+    incoming.once('end', () => resolve(new Uint8Array(Buffer.concat(chunks))))
+    incoming.once('error', reject)
+  })
+}
+
+const discardedMax = 1_048_576
+
+/** A request of the Fetch API; `undefined` where it can be none, as with the method TRACE. */
+export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request | undefined {
+  const { method = 'GET', rawHeaders } = incoming
+  const mayHaveBody = method !== 'GET' && method !== 'HEAD' && body.length > 0
+  try {
+    const headers = new Headers()
+    for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!)
+    return new Request(`http://vendor.invalid${pathOf(incoming)}`, {
+      method,
+      headers,
+      ...(mayHaveBody && { body: new Uint8Array(body) }),
+    })
+  } catch {
+    // Methods and header values that Node takes and the Fetch API does not.
+    return undefined
+  }
+}
+
+/** Writes a response as fast as its client reads it, and stops when that is gone. */
+export async function send(outgoing: ServerResponse, response: Response): Promise<void> {
+  if (outgoing.destroyed) return
+  outgoing.writeHead(response.status, [...response.headers].flat())
+  for await (const chunk of response.body ?? []) {
+    if (outgoing.destroyed) return
+    if (!outgoing.write(chunk)) await drained(outgoing)
+  }
+  outgoing.end()
+}
+
+function drained(outgoing: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      outgoing.removeListener('drain', done).removeListener('close', done)
+      resolve()
+    }
+    if (outgoing.destroyed) done()
+    else outgoing.once('drain', done).once('close', done)
+  })
+}
+
+/** What never becomes a request: headers that are too long or cannot be read, a client that is too slow. */
+export function refuseConnection(
+  error: NodeJS.ErrnoException,
+  socket: Duplex,
+  latest: ServerResponse | undefined,
+): void {
+  // A connection that is gone, or in the middle of an answer, can take no other one.
+  const isAnswering = latest?.headersSent === true && !(latest.writableFinished && latest.req.complete)
+  if (!socket.writable || isAnswering) return void socket.destroy()
+  refuseSocket(socket, connectionProblems[error.code ?? ''] ?? { reason: 'Malformed', detail: 'this is not HTTP/1.1' })
+}
+
+const connectionProblems: Readonly<Record<string, Refused>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: { reason: 'RequestTimeout', detail: 'the request did not arrive in time' },
+  HPE_HEADER_OVERFLOW: { reason: 'HeaderTooLarge', detail: `the headers have more than ${headerSizeMax} bytes` },
+}
+
+/** A problem document on a connection that has no response object, and its end. */
+export function refuseSocket(socket: Duplex, refusal: Refused): void {
+  const problem = problemOf(refusal)
+  const body = JSON.stringify(problem)
+  socket.end(
+    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}\r\nContent-Type: ${problemType}\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+  )
+}

@@ -1,0 +1,17 @@
+/** The store could not be read or written. Nothing was charged, and nothing of what was asked for happened: ask again. */
+export class StoreUnavailableError extends Error {
+  override readonly name: string = 'StoreUnavailableError'
+}
+
+/** Another reading of the store has taken this one's place: what was made of it since is void. Look the channel up again. */
+export class EvictedError extends Error {
+  override readonly name: string = 'EvictedError'
+
+  constructor() {
+    super('this channel was given up, and is read again from the store: look it up again')
+  }
+}
+
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
+}

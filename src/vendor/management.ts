@@ -1,0 +1,85 @@
+import { toHex } from '../crypto/bytes.ts'
+import { parsePaymentHeaders } from '../http/headers.ts'
+import { managementPaths } from '../http/management.ts'
+import * as Closing from '../wire/Closing.ts'
+import * as Frame from '../wire/Frame.ts'
+import * as Statement from '../wire/Statement.ts'
+import * as Terms from '../wire/Terms.ts'
+import { type ClosingOptions, close, release } from './closing.ts'
+import { statementOf } from './held.ts'
+import { settle } from './purchase.ts'
+import {
+  answeredResponse,
+  bytesResponse,
+  methodResponse,
+  problemResponse,
+  readBody,
+  statementResponse,
+  turnedResponse,
+} from './responses.ts'
+
+/** Answers questions, payments resent alone, and releases of clients over HTTP. `undefined`: the path is none of these. */
+export function management(options: ClosingOptions): (request: Request) => Promise<Response | undefined> {
+  const answers = new Map([
+    [managementPaths.ask, answerAsk],
+    [managementPaths.resend, answerResend],
+    [managementPaths.release, answerRelease],
+  ] as const) as ReadonlyMap<string, typeof answerAsk>
+  return async (request) => {
+    const answer = answers.get(new URL(request.url).pathname)
+    // Whoever serves this answers a preflight.
+    if (answer === undefined || request.method === 'OPTIONS') return undefined
+    return request.method === 'POST' ? answer(options, request) : methodResponse(['POST'], request)
+  }
+}
+
+async function answerAsk(options: ClosingOptions, request: Request): Promise<Response> {
+  const body = await readBody(request, Frame.askSize)
+  if (body === undefined) {
+    return problemResponse({ reason: 'BodyTooLarge', detail: `a question has ${Frame.askSize} bytes` })
+  }
+  const ask = Frame.parseAsk(body)
+  if (!ask.ok) return problemResponse(ask)
+  const found = await options.till.ask({ bytes: body, value: ask.value })
+  if (!found.ok) return problemResponse(found)
+  const { held } = found
+  if (ask.value.ask === 'statement') {
+    return bytesResponse(Statement.encode(statementOf(held, 0, 0n), held.channel.macs.statement))
+  }
+  const closing = await close(options, held)
+  return closing.ok ? bytesResponse(closing.closing) : turnedResponse({ ...closing, held })
+}
+
+async function answerResend({ till }: ClosingOptions, request: Request): Promise<Response> {
+  const messages = parsePaymentHeaders(request.headers)
+  if (messages === undefined) return problemResponse({ reason: 'Malformed', detail: 'no payment is in the headers' })
+  if (!messages.ok) return problemResponse(messages)
+  const admission = await till.admit(messages.value)
+  if (!admission.ok && admission.reason !== 'IndexSeen') return turnedResponse(admission)
+  const { held } = admission
+  if (admission.ok) {
+    await admission.durable
+    return statementResponse(held, statementOf(held, admission.accepted.index, 0n))
+  }
+  const { bytes, value } = messages.value.payment
+  const { answer, statement } = await settle(till, held, value, bytes)
+  // What was answered to the payment's own request is not for this one; only that another payment has its index is.
+  return statement.index === 0 ? answeredResponse(held, { answer, statement }) : statementResponse(held, statement)
+}
+
+async function answerRelease(options: ClosingOptions, request: Request): Promise<Response> {
+  const body = await readBody(request, Closing.releaseSize)
+  if (body === undefined) {
+    return problemResponse({ reason: 'BodyTooLarge', detail: `a release has ${Closing.releaseSize} bytes` })
+  }
+  const parsed = Closing.parseRelease(body)
+  if (!parsed.ok) return problemResponse(parsed)
+  const found = await options.till.find(Terms.reference(parsed.value.channelId), undefined)
+  if (!found.ok) return problemResponse(found)
+  const released = await release(options, found.held, body)
+  if (!released.ok) return problemResponse(released)
+  return Response.json(
+    { channelId: toHex(found.held.channel.channelId), receiptsOpened: released.receipts.length },
+    { headers: { 'Cache-Control': 'no-store' } },
+  )
+}

@@ -1,0 +1,113 @@
+import { utf8 } from '../crypto/bytes.ts'
+import { sha256 } from '../crypto/hash.ts'
+import { statementHeader } from '../http/headers.ts'
+import * as Offer from '../http/Offer.ts'
+import { type ProblemReason, problemOf, problemType } from '../http/problems.ts'
+import type { Statement } from '../wire/Statement.ts'
+import { type Answered, type Held, statementOf } from './held.ts'
+import type { Answer } from './store/contract.ts'
+
+/** Why something is refused, on its way to a problem document. */
+export interface Refused {
+  readonly reason: ProblemReason
+  readonly detail: string
+}
+
+/** A problem document as a response. A 402 says where the offer is. `more` joins the document's members. */
+export function problemResponse(
+  refusal: Refused,
+  headers: Readonly<Record<string, string>> = {},
+  more: Readonly<Record<string, unknown>> = {},
+): Response {
+  const problem = problemOf(refusal)
+  return new Response(JSON.stringify({ ...problem, ...more }), {
+    status: problem.status,
+    headers: { ...problemHeaders(problem.status), 'Cache-Control': 'no-store', ...headers },
+  })
+}
+
+/** A payment that was refused. Its client hears how the channel stands. */
+export function turnedResponse({ held, ...refusal }: Refused & { readonly held?: Held }): Response {
+  return problemResponse(refusal, held && statementHeaders(held, statementOf(held, 0, 0n)))
+}
+
+/** A refusal of the request alone: the payment stays what it was, and the statement says so. */
+export function refused(
+  held: Held,
+  refusal: Refused,
+  payment: { readonly index: number; readonly charged: bigint },
+): Answered {
+  return { answer: problemAnswer(refusal), statement: statementOf(held, payment.index, payment.charged) }
+}
+
+export function problemAnswer(refusal: Refused): Answer {
+  const problem = problemOf(refusal)
+  const headers = Object.entries(problemHeaders(problem.status))
+  return { status: problem.status, headers, body: utf8(JSON.stringify(problem)) }
+}
+
+/** What a paid request gets: the answer with the vendor's statement. */
+export function answeredResponse(held: Held, { answer, statement }: Answered): Response {
+  const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]))
+  for (const [name, value] of Object.entries(statementHeaders(held, statement))) headers.set(name, value)
+  const isEmpty = [204, 205, 304].includes(answer.status)
+  return new Response(isEmpty ? null : new Uint8Array(answer.body), { status: answer.status, headers })
+}
+
+/** A statement alone. */
+export function statementResponse(held: Held, statement: Statement): Response {
+  return new Response(null, { status: 204, headers: statementHeaders(held, statement) })
+}
+
+export function bytesResponse(bytes: Uint8Array): Response {
+  return new Response(new Uint8Array(bytes), {
+    headers: { 'Content-Type': 'application/octet-stream', 'Cache-Control': 'no-store' },
+  })
+}
+
+export function methodResponse(allowed: readonly string[], { method, url }: Request): Response {
+  const refusal = { reason: 'MethodNotAllowed', detail: `${method} is not for ${new URL(url).pathname}` } as const
+  return problemResponse(refusal, { Allow: allowed.join(', ') })
+}
+
+/** The offer, or that the one the client has is still good. */
+export function createOfferResponse(offer: Offer.Offer): (request: Request) => Response {
+  const body = Offer.encode(offer)
+  const etag = `"${Buffer.from(sha256(utf8(body)).subarray(0, 16)).toString('base64url')}"`
+  const headers = { 'Content-Type': 'application/json', ETag: etag, 'Cache-Control': 'public, max-age=60' }
+  return (request) => {
+    const known = request.headers.get('If-None-Match')?.split(',') ?? []
+    const isKnown = known.some((tag) => tag.trim().replace(/^W\//, '') === etag || tag.trim() === '*')
+    return isKnown ? new Response(null, { status: 304, headers }) : new Response(body, { headers })
+  }
+}
+
+/** A body no longer than `sizeMax`, or `undefined`. Stops reading at the limit. */
+export async function readBody(request: Request, sizeMax: number): Promise<Uint8Array | undefined> {
+  const reader = request.body?.getReader()
+  if (reader === undefined) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) return new Uint8Array(Buffer.concat(chunks))
+    size += value.length
+    if (size > sizeMax) {
+      // Not cancelled: that would break the connection before the answer is on its way.
+      reader.releaseLock()
+      return undefined
+    }
+    chunks.push(value)
+  }
+}
+
+function statementHeaders(held: Held, statement: Statement): Record<string, string> {
+  return { ...statementHeader(statement, held.channel.macs.statement), 'Cache-Control': 'private, no-store' }
+}
+
+function problemHeaders(status: number): Record<string, string> {
+  return {
+    'Content-Type': problemType,
+    ...(status === 402 && { 'WWW-Authenticate': `Lockstep offer="${Offer.offerPath}"` }),
+  }
+}

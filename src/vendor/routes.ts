@@ -1,0 +1,51 @@
+/** What a handler learns of the payment it serves. */
+export interface PaidContext {
+  /** The channel's reference, in hex: one payer, unlinkable to its other channels. */
+  readonly payer: string
+  /** i. */
+  readonly index: number
+  /** Values of the `:name` segments of the route's path, as they are in the address. */
+  readonly params: Readonly<Record<string, string>>
+}
+
+/** A paid route: `price` is reserved before the handler runs and charged when it answers with a status below 400. */
+export interface PaidRoute {
+  readonly method: string
+  /** As `/lines/:number`. */
+  readonly path: string
+  /** Base units. */
+  readonly price: bigint
+  /** Its answer is held in memory as a whole, and kept for retries up to `answerSizeMax`. */
+  readonly handler: (request: Request, context: PaidContext) => Promise<Response> | Response
+  /** The handler may run again for one payment, as after a crash. */
+  readonly idempotent?: boolean
+}
+
+/** What a stream's source learns. */
+export interface StreamContext extends PaidContext {
+  /** Aborted when the client is gone, for a source that waits for something else. */
+  readonly signal: AbortSignal
+}
+
+/** A route that sells units of a stream, one delivery a unit: a token, a second, a block of bytes. */
+export interface StreamRoute {
+  readonly path: string
+  /** Base units of the asset, for one unit of the stream. Ticks fit where it is a multiple of the channel's unit price. */
+  readonly price: bigint
+  /** Ends the stream by returning; is returned early when the client leaves. */
+  readonly source: (context: StreamContext) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+}
+
+/** The values of a pattern's `:name` segments, or `undefined` where the path does not fit it. */
+export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
+  const wanted = pattern.split('/')
+  const found = path.split('/')
+  if (wanted.length !== found.length) return undefined
+  const params: Record<string, string> = {}
+  for (const [at, segment] of wanted.entries()) {
+    const value = found[at]!
+    if (segment.startsWith(':') && value !== '') params[segment.slice(1)] = value
+    else if (segment !== value) return undefined
+  }
+  return params
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { clientMessageMax, subprotocol } from '../http/stream.ts'
+import { pathOf, refuseSocket } from './connection.ts'
+import { matchPath, type StreamRoute } from './routes.ts'
+import { StreamSession } from './stream.ts'
+import type { Till } from './till.ts'
+
+export interface StreamServerOptions {
+  readonly till: Till
+  readonly streams: readonly StreamRoute[]
+  readonly publicUrl: string
+  readonly onError: (error: unknown) => void
+}
+
+export interface StreamServer {
+  upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): void
+  /** Ends every stream; resolves when what they charged is durable. */
+  close(): Promise<void>
+}
+
+/** Paid streams over WebSockets. A client that has gone silent is found out within a minute. */
+export function serveStreams(options: StreamServerOptions): StreamServer {
+  const { till, publicUrl, onError } = options
+  const sessions = new Map<WebSocket, StreamSession>()
+  const silent = new WeakSet<WebSocket>()
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: clientMessageMax,
+    perMessageDeflate: false,
+    handleProtocols: () => subprotocol,
+  })
+  const heartbeat = setInterval(() => {
+    for (const webSocket of sessions.keys()) {
+      if (silent.has(webSocket)) webSocket.terminate()
+      silent.add(webSocket)
+      webSocket.ping()
+    }
+  }, heartbeatMs)
+  heartbeat.unref()
+
+  const attach = (webSocket: WebSocket, session: StreamSession): void => {
+    sessions.set(webSocket, session)
+    let waiting = 0
+    webSocket.on('message', (data, isBinary) => {
+      // A client that sends faster than it is served waits in its own buffers, not in this process.
+      waiting += 1
+      if (waiting === waitingMax) webSocket.pause()
+      void session.receive(isBinary ? new Uint8Array(data as Buffer) : undefined).then(() => {
+        waiting -= 1
+        if (webSocket.isPaused && waiting < waitingMax / 2) webSocket.resume()
+      })
+    })
+    webSocket.on('pong', () => silent.delete(webSocket))
+    webSocket.on('error', () => {
+      // A broken connection, or a message over the limit: it closes by itself, and what follows from it happens there.
+    })
+    webSocket.once('close', () => {
+      sessions.delete(webSocket)
+      session.leave().catch(onError)
+    })
+  }
+
+  return {
+    upgrade(incoming, socket, head) {
+      // Node has taken its own listener off: without one, a reset of this connection ends the process.
+      socket.on('error', () => socket.destroy())
+      const found = matchStream(options.streams, incoming)
+      if (found === undefined) {
+        return refuseSocket(socket, { reason: 'NotFound', detail: 'no stream is at this address' })
+      }
+      if (!offersProtocol(incoming)) {
+        return refuseSocket(socket, { reason: 'Malformed', detail: `streams speak the subprotocol ${subprotocol}` })
+      }
+      const target = publicUrl + pathOf(incoming)
+      sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
+        attach(webSocket, new StreamSession({ ...found, target, till, onError, socket: webSocket }))
+      })
+    },
+    async close() {
+      clearInterval(heartbeat)
+      const open = [...sessions]
+      for (const [webSocket] of open) webSocket.close(1001)
+      const left = await Promise.allSettled(open.map(([, session]) => session.leave()))
+      for (const result of left) if (result.status === 'rejected') onError(result.reason)
+      const impatience = setTimeout(() => {
+        for (const [webSocket] of open) webSocket.terminate()
+      }, farewellMs)
+      await Promise.all(open.map(([webSocket]) => closed(webSocket)))
+      clearTimeout(impatience)
+    },
+  }
+}
+
+const heartbeatMs = 30_000
+const farewellMs = 1000
+/** Messages of one client that wait to be taken. */
+const waitingMax = 256
+
+function matchStream(
+  streams: readonly StreamRoute[],
+  incoming: IncomingMessage,
+): { route: StreamRoute; params: Record<string, string> } | undefined {
+  const { pathname } = new URL(`http://vendor.invalid${pathOf(incoming)}`)
+  for (const route of streams) {
+    const params = matchPath(route.path, pathname)
+    if (params !== undefined) return { route, params }
+  }
+  return undefined
+}
+
+function offersProtocol({ headers }: IncomingMessage): boolean {
+  const offered = headers['sec-websocket-protocol']?.split(',') ?? []
+  return offered.some((name) => name.trim() === subprotocol)
+}
+
+function closed(webSocket: WebSocket): Promise<void> {
+  return new Promise((resolve) => {
+    if (webSocket.readyState === webSocket.CLOSED) resolve()
+    else webSocket.once('close', () => resolve())
+  })
+}
