@@ -1,16 +1,17 @@
 import { sha256 } from '../crypto/hash.ts'
 import { headerNames, parseStatementHeader, paymentHeaders } from '../http/headers.ts'
+import { managementPaths, parseReleased, releasedSizeMax } from '../http/management.ts'
 import { contentDigest, requestDigest } from '../http/requestDigest.ts'
-import { Client } from '../protocol/index.ts'
+import { Client, refuse } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
 import type { UnixSeconds } from '../wire/amount.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Frame from '../wire/Frame.ts'
 import * as Statement from '../wire/Statement.ts'
 import * as Terms from '../wire/Terms.ts'
-import { RefusedError, UnansweredError } from './errors.ts'
-import type { Journal } from './journal/contract.ts'
-import { type Fetch, post } from './remote.ts'
+import { JournalError, RefusedError, UnansweredError } from './errors.ts'
+import type { Journal, StoredPayment } from './journal/contract.ts'
+import { type Fetch, failureOf, post, reach, withTimeout } from './remote.ts'
 import { stateOf } from './restore.ts'
 import { type StreamOptions, stream } from './stream.ts'
 
@@ -23,7 +24,13 @@ export interface ChannelOptions {
   readonly opened: Uint8Array
   /** How often a request is sent whose response does not come. */
   readonly attempts: number
+  /** What the vendor may take to answer anything but a paid request. */
+  readonly timeoutMs: number
   readonly onTraffic: OnTraffic
+  /** The channel comes from the journal: before it pays, it asks the vendor how it stands. */
+  readonly restored?: boolean
+  readonly closing?: Uint8Array | undefined
+  readonly release?: Uint8Array | undefined
 }
 
 /** Told of every message of the protocol that a channel sent or received: bytes as they travel, header names included. */
@@ -33,14 +40,24 @@ export type OnTraffic = (direction: 'sent' | 'received', bytes: number) => void
 export class PayingChannel {
   readonly #channel: Client.ClientChannel
   readonly #options: ChannelOptions
+  readonly #ask: Fetch
   /** Whether the vendor has shown that it knows the channel. */
   #attached: boolean
-  #kept: { closing?: Uint8Array; release?: Uint8Array } = {}
+  #kept: { readonly closing: Uint8Array | undefined; readonly release: Uint8Array | undefined }
+  /** Payments that no answer is waited for any more, and none has come. */
+  readonly #unanswered = new Set<number>()
+  /** Whether the vendor has to be asked how the channel stands. */
+  #behind: boolean
+  #catchingUp: Promise<void> | undefined
+  #broken: JournalError | undefined
 
   constructor(channel: Client.ClientChannel, options: ChannelOptions) {
     this.#channel = channel
     this.#options = options
+    this.#ask = withTimeout(options.fetch, options.timeoutMs)
     this.#attached = channel.acknowledged > 0n
+    this.#kept = { closing: options.closing, release: options.release }
+    this.#behind = options.restored === true && channel.index > 0
   }
 
   /** What the channel stands at, for reading. */
@@ -68,15 +85,17 @@ export class PayingChannel {
       contentDigest: body.length === 0 ? undefined : contentDigest(sha256(body)),
     })
     const payment = await this.pay(price, digest)
-    const attachment = this.#attached ? undefined : this.attachment
-    const { frame, checkpoint } = payment
-    const carried = paymentHeaders({ frame, checkpoint, attachment })
+    const carried = this.#headersOf(payment)
     const { method, headers } = request
     for (const [name, value] of Object.entries(carried)) headers.set(name, value)
     const sent = { ...init, method, headers, redirect: 'manual' as const, ...(body.length > 0 && { body }) }
-    const response = await this.#send(url, sent, headerBytes(carried))
-    await this.#acknowledgeIn(response)
-    return response
+    try {
+      const response = await this.#send(url, sent, headerBytes(carried))
+      await this.#acknowledgeIn(response)
+      return response
+    } finally {
+      this.abandon([payment.index])
+    }
   }
 
   /** Pays unit by unit for a stream and gives what is delivered. */
@@ -86,29 +105,35 @@ export class PayingChannel {
 
   /**
    * Asks the vendor to state its last and answers with the release: every receipt opens. The channel pays nothing afterwards;
-   * the vendor claims from the bank, which gives back the rest.
+   * the vendor claims from the bank, which gives back the rest. Calling this again after any failure is safe.
    */
   async close(): Promise<{ readonly closing: Closing.Closing; readonly receiptsOpened: number }> {
-    const bytes = await this.#ask('closing', Closing.size)
-    const closing = Closing.parse(bytes)
-    if (!closing.ok) throw new RefusedError(closing)
-    const released = Client.release(this.#channel, closing.value)
-    if (!released.ok) throw new RefusedError(released)
-    this.#kept = { closing: bytes, release: released.release }
-    await this.save()
-    const { fetch, vendorUrl } = this.#options
-    const answer = await post(fetch, new URL('/lockstep/release', vendorUrl).href, released.release, 4096)
-    const { receiptsOpened } = JSON.parse(new TextDecoder().decode(answer)) as { receiptsOpened: number }
-    return { closing: closing.value, receiptsOpened }
+    const { closing, release } = await this.#release()
+    const url = this.#at(managementPaths.release)
+    const answer = await post(this.#ask, url, release, releasedSizeMax)
+    const released = parseReleased(new TextDecoder().decode(answer))
+    if (!released.ok) throw new UnansweredError(`${url} cannot be read: ${released.detail}`)
+    return { closing, receiptsOpened: released.value.receiptsOpened }
   }
 
   /** Asks the vendor where the channel stands, and takes its answer in. */
   async refresh(): Promise<Statement.Statement> {
-    const bytes = await this.#ask('statement', Statement.size)
+    const bytes = await this.#question('statement', Statement.size)
     const statement = Statement.parse(bytes, this.#channel.macs.statement)
     if (!statement.ok) throw new RefusedError(statement)
     await this.acknowledge(statement.value)
     return statement.value
+  }
+
+  /** Resends, as they were, the payments that the vendor misses and those it has not answered; gives how many. */
+  async resend(): Promise<number> {
+    const contiguous = await this.#contiguous()
+    const { journal } = this.#options
+    const due = (await journal.payments(this.#channel.channelId)).filter(
+      ({ index }) => index > contiguous || this.#unanswered.has(index),
+    )
+    for (const payment of due) await this.#resendOne(payment)
+    return due.length
   }
 
   // What a stream needs of its channel.
@@ -127,6 +152,8 @@ export class PayingChannel {
 
   /** Makes a payment and stores it. `previous` names the payment of a stream that it takes over from. */
   async pay(price: bigint, digest: Uint8Array, previous?: number): Promise<Client.Paid> {
+    if (previous === undefined && this.#behind) await this.#catchUp()
+    if (this.#broken !== undefined) throw this.#broken
     const purchase = { price, digest, now: this.#options.now() }
     const paid =
       previous === undefined ? Client.pay(this.#channel, purchase) : Client.renew(this.#channel, previous, purchase)
@@ -136,48 +163,181 @@ export class PayingChannel {
     return paid.payment
   }
 
+  /** Pays one more unit of payment `index` with coins alone, and stores that: a revealed coin counts as spent. */
+  async tick(index: number, units: number): Promise<{ frame: Uint8Array; checkpoint: Uint8Array | undefined }> {
+    if (this.#broken !== undefined) throw this.#broken
+    const tick = Client.tick(this.#channel, { index, units, now: this.#options.now() })
+    if (!tick.ok) throw new RefusedError(tick)
+    await this.save()
+    return tick
+  }
+
+  /** Signs and stores a checkpoint over all so far; none where nothing more is signed. */
+  async checkpoint(): Promise<Uint8Array | undefined> {
+    if (this.#broken !== undefined) throw this.#broken
+    const made = Client.checkpoint(this.#channel)
+    if (!made.ok) return undefined
+    await this.save()
+    return made.checkpoint
+  }
+
   /** Takes a statement in; throws where the vendor claims more than was agreed. */
   async acknowledge(statement: Statement.Statement): Promise<void> {
     this.#attached = true
+    if (statement.contiguous > this.#channel.index) {
+      const made = `${this.#channel.index} were made here`
+      await this.dispute(`the vendor has ${statement.contiguous} payments; ${made}: this journal is an old copy`)
+    }
     const verdict = Client.acknowledge(this.#channel, statement)
+    this.#unanswered.delete(statement.index)
     await this.save()
     if (!verdict.ok) throw new RefusedError(verdict)
   }
 
+  /** Signs nothing more on this channel, for this reason, and throws it. */
+  async dispute(detail: string): Promise<never> {
+    this.#channel.frozen ??= detail
+    await this.save()
+    throw new RefusedError(refuse('ClosingDisputed', detail))
+  }
+
+  /** Nobody waits for the answers of these payments any more: the vendor is asked for those that have not come. */
+  abandon(indices: Iterable<number>): void {
+    for (const index of indices) {
+      if (!this.#channel.outstanding.has(index)) continue
+      this.#unanswered.add(index)
+      this.#behind = true
+    }
+  }
+
   /** Stores the channel as it is, with a payment where one was made. */
-  save(payment?: Client.Paid & { readonly price: bigint }): Promise<void> {
+  async save(payment?: StoredPayment): Promise<void> {
     const { journal, opened } = this.#options
-    return journal.commit(this.#channel.channelId, stateOf(this.#channel, { opened, ...this.#kept }), payment)
+    try {
+      await journal.commit(this.#channel.channelId, stateOf(this.#channel, { opened, ...this.#kept }), payment)
+    } catch (cause) {
+      this.#broken = new JournalError('the journal failed: open the channel from it again', { cause })
+      throw this.#broken
+    }
   }
 
   async #send(url: string, init: RequestInit, bytes: number): Promise<Response> {
     let failure: unknown
-    for (let attempt = 0; attempt < this.#options.attempts; attempt++) {
+    for (let attempt = 1; attempt <= this.#options.attempts; attempt++) {
       try {
         this.onTraffic('sent', bytes)
-        return await this.#options.fetch(url, init)
+        const response = await this.#options.fetch(url, init)
+        if (attempt === this.#options.attempts || !isBusy(response)) return response
+        await response.body?.cancel()
+        await pause(busyMs * attempt)
       } catch (error) {
         // No response: whether the request arrived is unknown, and sending it again is safe.
         failure = error
+        if (init.signal?.aborted === true) break
       }
     }
     throw new UnansweredError(`${url} gave no response in ${this.#options.attempts} attempts`, { cause: failure })
   }
 
-  async #acknowledgeIn(response: Response): Promise<void> {
+  /** Takes in the statement that a response brings, and tells whether it brings one. */
+  async #acknowledgeIn(response: Response): Promise<boolean> {
     const statement = parseStatementHeader(response.headers, this.#channel.macs.statement)
-    if (statement === undefined) return
+    if (statement === undefined) return false
     this.onTraffic('received', headerBytes({ [headerNames.statement]: response.headers.get(headerNames.statement)! }))
     if (!statement.ok) throw new RefusedError(statement)
     await this.acknowledge(statement.value)
+    return true
   }
 
-  #ask(ask: Frame.Ask['ask'], sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
+  /** Once for all payments that wait for it. */
+  async #catchUp(): Promise<void> {
+    this.#catchingUp ??= this.resend()
+      .then(() => {
+        this.#behind = false
+      })
+      .finally(() => {
+        this.#catchingUp = undefined
+      })
+    await this.#catchingUp
+  }
+
+  /** Up to which payment the vendor misses none. One that does not know the channel misses all. */
+  async #contiguous(): Promise<number> {
+    try {
+      return (await this.refresh()).contiguous
+    } catch (error) {
+      if (error instanceof RefusedError && error.reason === 'ChannelUnknown') return 0
+      throw error
+    }
+  }
+
+  async #resendOne(payment: StoredPayment): Promise<void> {
+    const url = this.#at(managementPaths.resend)
+    const headers = this.#headersOf(payment)
+    this.onTraffic('sent', headerBytes(headers))
+    const response = await reach(this.#ask, url, { method: 'POST', headers })
+    // Whatever it answers, it has: what it says of a payment for good is not asked for again.
+    if (!isBusy(response)) this.#unanswered.delete(payment.index)
+    const isStated = await this.#acknowledgeIn(response)
+    if (!response.ok && !isStated) throw await failureOf(response, url)
+    await response.body?.cancel()
+  }
+
+  /** The vendor's closing and the answer to it, made once and kept. */
+  async #release(): Promise<{ closing: Closing.Closing; release: Uint8Array }> {
+    const { closing: known, release: made } = this.#kept
+    // The vendor states its last over what it has: it gets everything first.
+    if (known === undefined && this.#channel.frozen === undefined) await this.resend()
+    const bytes = known ?? (await this.#askClosing())
+    const closing = Closing.parse(bytes)
+    if (!closing.ok) throw new RefusedError(closing)
+    if (made !== undefined) return { closing: closing.value, release: made }
+    if (this.#broken !== undefined) throw this.#broken
+    const released = Client.release(this.#channel, closing.value)
+    if (!released.ok) throw new RefusedError(released)
+    this.#kept = { closing: bytes, release: released.release }
+    await this.save()
+    return { closing: closing.value, release: released.release }
+  }
+
+  /** Asks for the closing, more than once where a stream that was left has not ended yet on the other side. */
+  async #askClosing(): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#question('closing', Closing.size)
+      } catch (error) {
+        const isRunning = error instanceof RefusedError && error.reason === 'RequestsRunning'
+        if (!isRunning || attempt === closingAttempts) throw error
+        await pause(busyMs)
+      }
+    }
+  }
+
+  #question(ask: Frame.Ask['ask'], sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
     const { channelId, macs } = this.#channel
     const question = Frame.encodeAsk({ reference: Terms.reference(channelId), ask }, macs.frame)
-    const { fetch, vendorUrl } = this.#options
-    return post(fetch, new URL('/lockstep/ask', vendorUrl).href, question, sizeMax)
+    return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax)
   }
+
+  #headersOf({ frame, checkpoint }: Pick<StoredPayment, 'frame' | 'checkpoint'>): Record<string, string> {
+    return paymentHeaders({ frame, checkpoint, attachment: this.#attached ? undefined : this.attachment })
+  }
+
+  #at(path: string): string {
+    return new URL(path, this.#options.vendorUrl).href
+  }
+}
+
+/** A vendor that could not store the payment: nothing happened, and the same bytes may be sent again. */
+function isBusy(response: Response): boolean {
+  return response.status === 503 && !response.headers.has(headerNames.statement)
+}
+
+const busyMs = 100
+const closingAttempts = 20
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }
 
 /** As HTTP/1.1 writes them: name, colon, space, value, line end. */

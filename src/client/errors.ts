@@ -16,3 +16,8 @@ export class RefusedError extends Error {
 export class UnansweredError extends Error {
   override readonly name: string = 'UnansweredError'
 }
+
+/** The journal could not be written: the channel in memory is ahead of it, and signs nothing more. Open it from the journal. */
+export class JournalError extends Error {
+  override readonly name: string = 'JournalError'
+}

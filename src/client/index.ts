@@ -1,5 +1,5 @@
 export { type ChannelOptions, type OnTraffic, PayingChannel } from './channel.ts'
-export { RefusedError, UnansweredError } from './errors.ts'
+export { JournalError, RefusedError, UnansweredError } from './errors.ts'
 export type { ChannelState, Journal, ProposedChannel, StoredChannel, StoredPayment } from './journal/contract.ts'
 export { type Fetch, fetchOffer, post } from './remote.ts'
 export type { StreamOptions } from './stream.ts'

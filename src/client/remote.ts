@@ -25,11 +25,36 @@ export async function post(
   return read(response, sizeMax)
 }
 
+/** Sends a request once, and gives its response whatever its status. */
+export async function reach(fetch: Fetch, url: string, init: RequestInit = {}): Promise<Response> {
+  try {
+    return await fetch(url, { redirect: 'manual', ...init })
+  } catch (cause) {
+    throw new UnansweredError(`${url} does not answer: is it running, and reachable from here?`, { cause })
+  }
+}
+
+/** What a response that is no success says. */
+export async function failureOf(response: Response, url: string): Promise<RefusedError | UnansweredError> {
+  return (await problemIn(response)) ?? new UnansweredError(`${url} answered ${response.status} without saying why`)
+}
+
+/** Lets a server take this long for an answer, body included, where the caller sets no limit of its own. */
+export function withTimeout(fetch: Fetch, timeoutMs: number): Fetch {
+  return (input, init) => fetch(input, { signal: AbortSignal.timeout(timeoutMs), ...init })
+}
+
+async function ask(fetch: Fetch, url: string, init?: RequestInit): Promise<Response> {
+  const response = await reach(fetch, url, init)
+  if (response.ok) return response
+  throw await failureOf(response, url)
+}
+
 /** The problem that a response carries, if it is one. */
-export async function problemIn(response: Response): Promise<RefusedError | undefined> {
+async function problemIn(response: Response): Promise<RefusedError | undefined> {
   if (!response.headers.get('Content-Type')?.startsWith(problemType)) return undefined
   try {
-    const { reason, detail } = JSON.parse(await readText(response, 16_384)) as { reason?: unknown; detail?: unknown }
+    const { reason, detail } = JSON.parse(await readText(response, 131_072)) as { reason?: unknown; detail?: unknown }
     if (typeof reason !== 'string' || !isProblemReason(reason)) return undefined
     return new RefusedError({ reason, detail: String(detail) })
   } catch {
@@ -38,35 +63,41 @@ export async function problemIn(response: Response): Promise<RefusedError | unde
   }
 }
 
-async function ask(fetch: Fetch, url: string, init?: RequestInit): Promise<Response> {
-  let response: Response
-  try {
-    response = await fetch(url, { redirect: 'manual', ...init })
-  } catch (error) {
-    throw new UnansweredError(`${url} does not answer: is it running, and reachable from here?`, { cause: error })
-  }
-  if (response.ok) return response
-  throw (await problemIn(response)) ?? new UnansweredError(`${url} answered ${response.status} without saying why`)
-}
-
 async function readText(response: Response, sizeMax: number): Promise<string> {
   return new TextDecoder().decode(await read(response, sizeMax))
 }
 
 /** Reads a body up to a limit: a server that sends more is cut off. */
 async function read(response: Response, sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
-  const body = new Uint8Array(sizeMax)
+  const chunks: Uint8Array[] = []
   let size = 0
   const reader = response.body?.getReader()
-  if (reader === undefined) return new Uint8Array(0)
-  for (;;) {
-    const { done, value } = await reader.read()
-    if (done) return body.slice(0, size)
-    if (size + value.length > sizeMax) {
-      await reader.cancel()
+  while (reader !== undefined) {
+    const { done, value } = await next(reader, response.url)
+    if (done) break
+    size += value.length
+    if (size > sizeMax) {
+      // Whether the server hears of it is its own affair.
+      reader.cancel().catch(() => undefined)
       throw new UnansweredError(`${response.url} sent more than ${sizeMax} bytes`)
     }
-    body.set(value, size)
-    size += value.length
+    chunks.push(value)
+  }
+  const body = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    body.set(chunk, at)
+    at += chunk.length
+  }
+  return body
+}
+
+type Reader = ReadableStreamDefaultReader<Uint8Array>
+
+async function next(reader: Reader, url: string): Promise<Awaited<ReturnType<Reader['read']>>> {
+  try {
+    return await reader.read()
+  } catch (cause) {
+    throw new UnansweredError(`${url} broke off in the middle of its answer`, { cause })
   }
 }

@@ -1,19 +1,25 @@
 import { requestDigest } from '../http/requestDigest.ts'
-import { parseVendorMessage, subprotocol } from '../http/stream.ts'
-import { Client } from '../protocol/index.ts'
-import { kinds } from '../wire/kinds.ts'
-import type { OnTraffic, PayingChannel } from './channel.ts'
+import { parseVendorMessage, type VendorMessage } from '../http/stream.ts'
+import { segmentLengthMax } from '../wire/kinds.ts'
+import type { Statement } from '../wire/Statement.ts'
+import type { PayingChannel } from './channel.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
+import { Inbox } from './inbox.ts'
 
 export interface StreamOptions {
   /** Base units for one unit of the stream: the most that is paid. */
   readonly price: bigint
   /** Units paid ahead of what was delivered: what is at risk, and what hides the way there and back. */
   readonly ahead?: number
-  /** Whether unit `n`, from 0, is paid with a payment of its own rather than a tick. Unit 0 always is. */
+  /**
+   * Whether unit `n`, from 0, is paid with a payment of its own rather than a tick. Unit 0 always is, and every unit whose
+   * price is no multiple of the channel's unit price.
+   */
   readonly isPayment?: (unit: number) => boolean
   /** Units after which no more is paid; the stream may end before. */
   readonly unitsMax?: number
+  /** Gives the stream up, also while it waits for the vendor. */
+  readonly signal?: AbortSignal
 }
 
 /** Pays for a stream and yields its deliveries. Stops paying, and is charged for no more than came, when the caller stops. */
@@ -22,49 +28,45 @@ export async function* stream(
   url: string,
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  const inbox = new Inbox(url, channel.onTraffic)
+  const { unitsMax = Number.POSITIVE_INFINITY, signal } = options
+  const inbox = new Inbox(url, { onTraffic: channel.onTraffic, signal })
+  const payer = new Payer(channel, inbox, options, requestDigest({ method: 'GET', target: url }))
   try {
     await inbox.opened
     inbox.send(channel.attachment)
-    const payer = new Payer(channel, inbox, options, requestDigest({ method: 'GET', target: url }))
-    let delivered = 0
-    await payer.payTo(delivered)
-    for await (const bytes of inbox) {
-      const message = parseVendorMessage(bytes, channel.state.macs.statement)
-      if (!message.ok) throw new RefusedError(message)
-      switch (message.value.kind) {
-        case 'delivery':
-          delivered += 1
-          if (delivered > payer.units)
-            throw new RefusedError({ reason: 'Malformed', detail: 'more was delivered than was paid' })
-          yield message.value.payload
-          await payer.payTo(delivered)
-          break
-        case 'statement':
-          await channel.acknowledge(message.value.statement)
-          break
-        case 'problem':
-          throw new RefusedError(message.value.problem)
-        case 'end':
-          return await payer.finish()
-      }
+    await payer.payAhead()
+    while (payer.delivered < unitsMax) {
+      const message = await payer.next()
+      if (message === undefined)
+        throw new UnansweredError(`the stream from ${url} broke off after ${payer.delivered} units`)
+      if (message.kind === 'delivery') {
+        payer.count()
+        yield message.payload
+        await payer.payAhead()
+      } else if (message.kind === 'statement') await payer.take(message.statement)
+      else if (message.kind === 'problem') throw new RefusedError(message.problem)
+      else break
     }
-    throw new UnansweredError(`the stream from ${url} broke off after ${delivered} units`)
+    await payer.finish()
   } finally {
-    inbox.close()
+    await payer.leave()
   }
 }
 
-/** Keeps a stream paid a few units ahead of its deliveries. */
+/** Keeps a stream paid a few units ahead of its deliveries, one payment or tick a unit. */
 class Payer {
   readonly #channel: PayingChannel
   readonly #inbox: Inbox
   readonly #options: StreamOptions
   readonly #digest: Uint8Array
   /** Units paid for. */
-  units = 0
-  /** The payment in progress. */
+  #paid = 0
+  /** What its payments were charged, as far as stated. */
+  #charged = 0n
+  /** The payments of this stream, the last one in progress. */
+  readonly #indices = new Set<number>()
   #index: number | undefined
+  delivered = 0
 
   constructor(channel: PayingChannel, inbox: Inbox, options: StreamOptions, digest: Uint8Array) {
     this.#channel = channel
@@ -73,92 +75,91 @@ class Payer {
     this.#digest = digest
   }
 
-  async payTo(delivered: number): Promise<void> {
+  async payAhead(): Promise<void> {
     const { ahead = 8, unitsMax = Number.POSITIVE_INFINITY, isPayment } = this.#options
-    while (this.units < Math.min(delivered + ahead, unitsMax)) {
-      if (this.#index === undefined || isPayment?.(this.units) === true) await this.#pay()
-      else await this.#tick(this.#index)
-      this.units += 1
+    while (this.#paid < Math.min(this.delivered + Math.max(1, ahead), unitsMax)) {
+      const coins = this.#coins()
+      if (this.#index === undefined || coins === undefined || isPayment?.(this.#paid) === true) await this.#pay()
+      else await this.#tick(this.#index, coins)
+      this.#paid += 1
     }
   }
 
-  /** The checkpoint at the end of a stream: the vendor's acknowledgement is the last message. */
-  async finish(): Promise<void> {
-    const final = Client.checkpoint(this.#channel.state as Client.ClientChannel)
-    if (!final.ok) return
-    await this.#channel.save()
-    this.#inbox.send(final.checkpoint)
-    for await (const bytes of this.#inbox) {
-      const message = parseVendorMessage(bytes, this.#channel.state.macs.statement)
-      if (message.ok && message.value.kind === 'statement') return this.#channel.acknowledge(message.value.statement)
+  async next(): Promise<VendorMessage | undefined> {
+    const bytes = await this.#inbox.next()
+    if (bytes === undefined) return undefined
+    const message = parseVendorMessage(bytes, this.#channel.state.macs.statement)
+    if (!message.ok) throw new RefusedError(message)
+    return message.value
+  }
+
+  /** One more unit has come. */
+  count(): void {
+    this.delivered += 1
+    if (this.delivered <= this.#paid) return
+    throw new RefusedError({ reason: 'Malformed', detail: `unit ${this.delivered} was delivered and not asked for` })
+  }
+
+  /** Takes a statement in. What was delivered came before it: no more can be charged, and what is paid is no cause to wait. */
+  async take(statement: Statement): Promise<void> {
+    await this.#channel.acknowledge(statement)
+    const { price } = this.#options
+    if (this.#indices.has(statement.index)) this.#charged += statement.charged
+    if (this.#charged > BigInt(this.delivered) * price) {
+      await this.#channel.dispute(`the stream was charged ${this.#charged} for ${this.delivered} units at ${price}`)
     }
+    const hasAll = statement.paid === this.#channel.state.paid && this.delivered < this.#paid
+    if (statement.index === 0 && hasAll && statement.credit < price) {
+      throw new RefusedError({ reason: 'CreditTooLow', detail: `the vendor asks more than ${price} for a unit` })
+    }
+  }
+
+  /** The checkpoint at the end of a stream. Where its acknowledgement does not come, it goes along with the next payment. */
+  async finish(): Promise<void> {
+    const checkpoint = await this.#channel.checkpoint()
+    if (checkpoint === undefined) return
+    this.#inbox.send(checkpoint)
+    const timer = setTimeout(() => void this.#inbox.close(0), farewellMs)
+    try {
+      while (this.#channel.state.checkpoint !== undefined) {
+        const message = await this.next()
+        if (message === undefined || message.kind === 'problem') return
+        if (message.kind === 'delivery') this.count()
+        if (message.kind === 'statement') await this.take(message.statement)
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  /** Ends the connection. What the vendor has not stated by then is asked for before the next payment. */
+  async leave(): Promise<void> {
+    await this.#inbox.close(farewellMs)
+    this.#channel.abandon(this.#indices)
+  }
+
+  /** How many coins are one unit of the stream; none where it takes a payment. */
+  #coins(): number | undefined {
+    const { price } = this.#options
+    const { unitPrice } = this.#channel.state.segment
+    const coins = price / unitPrice
+    return price % unitPrice === 0n && coins >= 1n && coins <= BigInt(segmentLengthMax) ? Number(coins) : undefined // A count of coins, not an amount.
   }
 
   async #pay(): Promise<void> {
     const payment = await this.#channel.pay(this.#options.price, this.#digest, this.#index)
     this.#index = payment.index
+    this.#indices.add(payment.index)
     if (payment.checkpoint !== undefined) this.#inbox.send(payment.checkpoint)
     this.#inbox.send(payment.frame)
   }
 
-  async #tick(index: number): Promise<void> {
-    const { state, now } = this.#channel
-    const tick = Client.tick(state as Client.ClientChannel, { index, units: 1, now })
-    if (!tick.ok) throw new RefusedError(tick)
-    // A revealed coin counts as spent: it is stored before it leaves.
-    await this.#channel.save()
+  async #tick(index: number, coins: number): Promise<void> {
+    const tick = await this.#channel.tick(index, coins)
     if (tick.checkpoint !== undefined) this.#inbox.send(tick.checkpoint)
     this.#inbox.send(tick.frame)
   }
 }
 
-/** A WebSocket as a queue that is read with `for await`. Ends when the socket does. */
-class Inbox {
-  readonly opened: Promise<void>
-  readonly #socket: WebSocket
-  readonly #messages: Uint8Array[] = []
-  readonly #onTraffic: OnTraffic
-  #ended = false
-  #wake: () => void = () => undefined
-
-  constructor(url: string, onTraffic: OnTraffic) {
-    this.#onTraffic = onTraffic
-    const address = new URL(url)
-    address.protocol = address.protocol === 'https:' || address.protocol === 'wss:' ? 'wss:' : 'ws:'
-    this.#socket = new WebSocket(address.href, [subprotocol])
-    this.#socket.binaryType = 'arraybuffer'
-    this.opened = new Promise((resolve, reject) => {
-      this.#socket.onopen = () => resolve()
-      this.#socket.onerror = () => reject(new UnansweredError(`${url} takes no paid stream: is the address right?`))
-    })
-    this.#socket.onmessage = ({ data }) => {
-      const message = typeof data === 'string' ? new Uint8Array(0) : new Uint8Array(data as ArrayBuffer)
-      // Of a delivery, all but its first byte is what was bought.
-      onTraffic('received', message[0] === kinds.delivery ? 1 : message.length)
-      this.#messages.push(message)
-      this.#wake()
-    }
-    this.#socket.onclose = () => {
-      this.#ended = true
-      this.#wake()
-    }
-  }
-
-  send(message: Uint8Array): void {
-    this.#onTraffic('sent', message.length)
-    this.#socket.send(new Uint8Array(message))
-  }
-
-  close(): void {
-    this.#socket.close(1000)
-  }
-
-  async *[Symbol.asyncIterator](): AsyncGenerator<Uint8Array, void> {
-    for (;;) {
-      const message = this.#messages.shift()
-      if (message !== undefined) yield message
-      else if (this.#ended) return
-      else await new Promise<void>((resolve) => (this.#wake = resolve))
-    }
-  }
-}
+/** What a vendor may take to answer the end of a stream. */
+const farewellMs = 1000

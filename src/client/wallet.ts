@@ -1,15 +1,16 @@
 import { equal } from '../crypto/bytes.ts'
 import type { LockSchemeName } from '../crypto/locks.ts'
 import type * as Schnorr from '../crypto/Schnorr.ts'
+import { bankPaths } from '../http/bank.ts'
 import type * as Offer from '../http/Offer.ts'
 import { Client } from '../protocol/index.ts'
 import { amount, type UnixSeconds, unixSeconds } from '../wire/amount.ts'
 import * as Open from '../wire/Open.ts'
 import * as Terms from '../wire/Terms.ts'
 import { type OnTraffic, PayingChannel } from './channel.ts'
-import { RefusedError } from './errors.ts'
+import { RefusedError, UnansweredError } from './errors.ts'
 import type { Journal, ProposedChannel } from './journal/contract.ts'
-import { type Fetch, fetchOffer, post } from './remote.ts'
+import { type Fetch, fetchOffer, post, withTimeout } from './remote.ts'
 import { restore, stateOf } from './restore.ts'
 
 export interface WalletOptions {
@@ -26,6 +27,8 @@ export interface WalletOptions {
   readonly fetch?: Fetch
   /** How often a request is sent whose response does not come. */
   readonly attempts?: number
+  /** What bank and vendor may take to answer anything but a paid request. */
+  readonly timeoutMs?: number
   readonly onTraffic?: OnTraffic
 }
 
@@ -40,40 +43,54 @@ export interface OpenOptions {
 export interface Wallet {
   /** Opens a channel to the vendor at this address. Its secrets are stored before the bank hears of it. */
   open(vendorUrl: string, options: OpenOptions): Promise<PayingChannel>
-  /** The channels that the journal holds, as they were left. */
+  /** The open channels that the journal holds, as they were left. */
   channels(): Promise<readonly PayingChannel[]>
+  /** Asks the bank once more for the channels whose opening it has not answered; gives those it opens, or opened then. */
+  resume(): Promise<readonly PayingChannel[]>
   /** The vendor's offer. */
   offer(vendorUrl: string): Promise<Offer.Offer>
 }
 
 export function createWallet(options: WalletOptions): Wallet {
+  const { journal } = options
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const ask = withTimeout(fetch, options.timeoutMs ?? timeoutMsDefault)
   return {
-    offer: (vendorUrl) => fetchOffer(fetch, vendorUrl),
+    offer: (vendorUrl) => fetchOffer(ask, vendorUrl),
     async open(vendorUrl, wanted) {
-      const offer = await fetchOffer(fetch, vendorUrl)
-      const { proposed, entropy } = propose(options, vendorUrl, offer, wanted)
-      await options.journal.propose(proposed)
-      const answer = await post(fetch, new URL('/v1/open', options.bank.url).href, proposed.open, Open.openedSize)
-      return start(options, fetch, { ...proposed, ...entropy }, answer)
+      const offer = await fetchOffer(ask, vendorUrl)
+      const proposed = propose(options, vendorUrl, offer, wanted)
+      await journal.propose(proposed)
+      return start(options, fetch, proposed)
     },
     async channels() {
-      const stored = await options.journal.channels()
-      return stored.flatMap(({ state, ...channel }) =>
-        state === undefined
-          ? []
-          : [new PayingChannel(restore({ ...channel, state }), channelOptions(options, fetch, channel, state.opened))],
-      )
+      const stored = await journal.channels()
+      return stored.flatMap(({ state, ...channel }) => {
+        if (state === undefined) return []
+        const { opened, closing, release } = state
+        const known = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release }
+        return [new PayingChannel(restore({ ...channel, state }), known)]
+      })
+    },
+    async resume() {
+      const opened: PayingChannel[] = []
+      for (const { state, ...channel } of await journal.channels()) {
+        if (state !== undefined) continue
+        try {
+          opened.push(await start(options, fetch, channel))
+        } catch (error) {
+          // The bank has not opened it, and does not any more: nothing is in it.
+          if (!(error instanceof RefusedError)) throw error
+        }
+      }
+      return opened
     },
   }
 }
 
-function propose(
-  options: WalletOptions,
-  vendorUrl: string,
-  offer: Offer.Offer,
-  wanted: OpenOptions,
-): { proposed: ProposedChannel; entropy: Client.Entropy } {
+const timeoutMsDefault = 30_000
+
+function propose(options: WalletOptions, vendorUrl: string, offer: Offer.Offer, wanted: OpenOptions): ProposedChannel {
   const { bank, account, random } = options
   if (!offer.banks.some(({ key }) => equal(key, bank.key))) {
     throw new RefusedError({ reason: 'BankUnknown', detail: `${vendorUrl} does not take this wallet’s bank` })
@@ -84,6 +101,9 @@ function propose(
       reason: 'LockSchemeUnsupported',
       detail: `${vendorUrl} takes ${offer.lockSchemes.join(', ') || 'no lock scheme'}`,
     })
+  }
+  if (wanted.funds < offer.unitPrice) {
+    throw new RefusedError({ reason: 'FundsTooSmall', detail: `one unit costs ${offer.unitPrice}, all in all` })
   }
   const now = options.now()
   const life = wanted.life ?? BigInt(offer.lifeMin) * 2n
@@ -117,25 +137,33 @@ function propose(
   )
   const { channelKey, channelSeed } = entropy
   const channelId = Terms.channelId(terms)
-  return {
-    proposed: { channelId, vendorUrl, bankUrl: bank.url, terms, open: Open.encode(open), channelKey, channelSeed },
-    entropy,
-  }
+  return { channelId, vendorUrl, bankUrl: bank.url, terms, open: Open.encode(open), channelKey, channelSeed }
 }
 
-async function start(
-  options: WalletOptions,
-  fetch: Fetch,
-  proposed: ProposedChannel,
-  answer: Uint8Array,
-): Promise<PayingChannel> {
+/** Sends the opening, as it was stored, until the bank answers it: it answers the same each time. */
+async function start(options: WalletOptions, fetch: Fetch, proposed: ProposedChannel): Promise<PayingChannel> {
+  const answer = await postOpening(options, fetch, proposed)
   const opened = Open.parseOpened(answer)
-  if (!opened.ok) throw new RefusedError(opened)
+  if (!opened.ok) throw new UnansweredError(`the bank's answer cannot be read: ${opened.detail}`)
   const created = Client.create(proposed, proposed.terms, opened.value)
-  if (!created.ok) throw new RefusedError(created)
+  if (!created.ok) throw new UnansweredError(`the bank's answer opens nothing: ${created.detail}`)
   await options.journal.commit(proposed.channelId, stateOf(created.channel, { opened: answer }))
   return new PayingChannel(created.channel, channelOptions(options, fetch, proposed, answer))
 }
+
+async function postOpening(options: WalletOptions, fetch: Fetch, proposed: ProposedChannel): Promise<Uint8Array> {
+  const { attempts = attemptsDefault, timeoutMs = timeoutMsDefault } = options
+  const url = new URL(bankPaths.open, proposed.bankUrl).href
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await post(withTimeout(fetch, timeoutMs), url, proposed.open, Open.openedSize)
+    } catch (error) {
+      if (error instanceof RefusedError || attempt >= attempts) throw error
+    }
+  }
+}
+
+const attemptsDefault = 3
 
 function channelOptions(
   options: WalletOptions,
@@ -143,6 +171,12 @@ function channelOptions(
   { vendorUrl }: ProposedChannel,
   opened: Uint8Array,
 ): ConstructorParameters<typeof PayingChannel>[1] {
-  const { journal, now, attempts = 3, onTraffic = () => undefined } = options
-  return { journal, now, fetch, vendorUrl, opened, attempts, onTraffic }
+  const {
+    journal,
+    now,
+    attempts = attemptsDefault,
+    timeoutMs = timeoutMsDefault,
+    onTraffic = () => undefined,
+  } = options
+  return { journal, now, fetch, vendorUrl, opened, attempts, timeoutMs, onTraffic }
 }
