@@ -28,12 +28,16 @@ interface Rows {
 }
 
 export interface Insert extends Rows {
+  /** What has to hold of a row before it is inserted: its columns are `given.shard` and so on. */
+  readonly guard?: string
   /** As in `ON CONFLICT (…) DO UPDATE …`. */
   readonly onConflict: string
 }
 
-/** Sets the other columns of the rows with these keys. */
+/** Changes the rows with these keys. */
 export interface Update extends Rows {
+  /** What to; by default the other columns, to the values given. */
+  readonly set?: string
   /** What has to hold of a row. */
   readonly guard: string
 }

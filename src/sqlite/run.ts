@@ -150,15 +150,19 @@ class Connection {
   }
 }
 
-function insertSql({ table, columns, onConflict }: Insert): string {
+function insertSql({ table, columns, guard, onConflict }: Insert): string {
   const names = Object.keys(columns)
-  return `INSERT INTO ${table} (${names.join(', ')}) VALUES (${names.map(() => '?').join(', ')}) ${onConflict}`
+  const rows =
+    guard === undefined
+      ? `VALUES (${names.map(() => '?').join(', ')})`
+      : `SELECT * FROM (SELECT ${names.map((name) => `? AS ${name}`).join(', ')}) AS given WHERE ${guard}`
+  return `INSERT INTO ${table} (${names.join(', ')}) ${rows} ${onConflict}`
 }
 
 /** Numbered parameters take a row's values as they come, whatever their place in the statement. */
-function updateSql({ table, columns, key, guard }: Update): string {
+function updateSql({ table, columns, key, set, guard }: Update): string {
   const equals = Object.keys(columns).map((name, place) => ({ name, sql: `${name} = ?${place + 1}` }))
-  const set = equals.filter(({ name }) => !key.includes(name)).map(({ sql }) => sql)
+  const others = equals.filter(({ name }) => !key.includes(name)).map(({ sql }) => sql)
   const where = equals.filter(({ name }) => key.includes(name)).map(({ sql }) => sql)
-  return `UPDATE ${table} SET ${set.join(', ')} WHERE ${where.join(' AND ')} AND ${guard}`
+  return `UPDATE ${table} SET ${set ?? others.join(', ')} WHERE ${[...where, guard].join(' AND ')}`
 }

@@ -1,6 +1,9 @@
+import type { UnixSeconds } from '../../wire/amount.ts'
+
 /**
  * What a vendor keeps. Every write is one durable transaction: when `commit` resolves, a crash or a power cut takes nothing
- * of it back; when it rejects, nothing of it happened.
+ * of it back. When it rejects, nothing of it happened, unless the `StoreError` is of an unknown outcome: what the store
+ * then gives is what counts.
  */
 export interface VendorStore {
   channel(reference: Uint8Array): Promise<StoredChannel | undefined>
@@ -11,14 +14,71 @@ export interface VendorStore {
   checkpoints(channelId: Uint8Array): Promise<readonly Uint8Array[]>
   /** Channels whose vendor has not been paid yet. */
   unsettled(): Promise<readonly Uint8Array[]>
-  commit(batch: Batch): Promise<void>
+  /** Payments whose handler or stream runs, of all channels: once the vendor has started again, those in doubt. */
+  running(): Promise<readonly StoredPayment[]>
+  /** Channels whose lease was lost are left out as a whole, and named: see {@link VendorLeases.acquire}. */
+  commit(batch: Batch): Promise<Committed>
   close(): Promise<void>
 }
+
+/** Who may write a channel, where several processes share a store. */
+export interface VendorLeases {
+  /**
+   * Gives `node` the right to write a channel, known or not yet, until `now + ttl`, under an epoch that no lease of the
+   * channel had before. Refused while another node's lease lasts. A node that asks again has started anew: its older lease
+   * ends.
+   *
+   * What was committed under older epochs is in what the store gives afterwards, and nothing is added to it: a node whose
+   * lease was lost, by a late clock or a long pause, cannot write. It costs time, never money.
+   */
+  acquire(request: LeaseRequest): Promise<Lease | HeldBy>
+  /** Prolongs leases; gives the channels whose lease is another's by now. An expired lease that nobody took goes on. */
+  renew(node: string, leases: readonly HeldLease[], until: UnixSeconds): Promise<readonly Uint8Array[]>
+  /** Lets other nodes have the channels at once. The epochs end: not even this node writes under them any more. */
+  relinquish(node: string, leases: readonly HeldLease[]): Promise<void>
+}
+
+/** What becomes of channels in time. */
+export interface VendorArchive {
+  /** Of the unsettled channels, the ones whose deadline is at or before `until`, the most urgent first. */
+  due(until: UnixSeconds, limit: number): Promise<readonly DueChannel[]>
+  /**
+   * Packs the payments of a closed channel, with their receipts (σ_0 … σ_n, empty where the client gave no release), into a
+   * row for 1,024 of them. Kept answers go. Safe to call again.
+   */
+  pack(channelId: Uint8Array, receipts: readonly Uint8Array[]): Promise<void>
+  /** The payments of a channel from index `from` on, packed or not, in order; at most 1,024. */
+  receipts(channelId: Uint8Array, from: number): Promise<readonly StoredReceipt[]>
+  /**
+   * Removes what is left of a closed channel. Until its deadline a tombstone stays in its place. Gives `false` for a channel
+   * that is not closed.
+   */
+  forget(channelId: Uint8Array, now: UnixSeconds): Promise<boolean>
+  /** Forgets channels closed, or never paid, whose deadline was before `before`, and old tombstones; gives how many channels. */
+  prune(before: UnixSeconds, limit: number): Promise<number>
+  /** Refuses a channel until then. */
+  bury(channelId: Uint8Array, until: UnixSeconds): Promise<void>
+  /** Until when a channel of this reference is refused, where it has a tombstone. */
+  tombstone(reference: Uint8Array): Promise<UnixSeconds | undefined>
+  /**
+   * When this store was restored from a backup, if it was: of channels opened before, it may know less than happened. The
+   * bank is asked before one of them is accepted.
+   */
+  restoredAt(): Promise<UnixSeconds | undefined>
+}
+
+/** All of it, as SQLite and PostgreSQL keep it. */
+export interface VendorDatabase extends VendorStore, VendorLeases, VendorArchive {}
 
 /** One transaction: each channel once, as it stands now, whatever the number of its payments. */
 export interface Batch {
   readonly channels: readonly StoredChannel[]
   readonly payments: readonly PaymentChange[]
+}
+
+export interface Committed {
+  /** Ids of channels of which nothing was written, because another node has their lease. */
+  readonly fenced: readonly Uint8Array[]
 }
 
 export interface StoredChannel {
@@ -37,7 +97,10 @@ export interface StoredChannel {
   readonly transcript: Uint8Array
   /** What payment `contiguous` reached. */
   readonly amount: bigint
-  /** Those that payments may still name: from that of the prefix's last payment on. */
+  /**
+   * Those that payments may still name: from that of the prefix's last payment on. A write brings those opened since the
+   * last one as well, even where they are used up already.
+   */
   readonly segments: readonly StoredSegment[]
   /** Payments ahead of the prefix. Read with the channel; written by {@link PaymentChange}. */
   readonly ahead: readonly StoredPayment[]
@@ -47,6 +110,8 @@ export interface StoredChannel {
   readonly release: Uint8Array | undefined
   /** The claim on the bank, stored before it leaves. */
   readonly claim: Uint8Array | undefined
+  /** Of the lease it is written under; none where only one process writes. */
+  readonly epoch?: number
 }
 
 export interface StoredSegment {
@@ -83,4 +148,44 @@ export interface Answer {
   readonly status: number
   readonly headers: readonly (readonly [string, string])[]
   readonly body: Uint8Array
+}
+
+export interface DueChannel {
+  readonly reference: Uint8Array
+  readonly deadline: UnixSeconds
+}
+
+export interface LeaseRequest {
+  readonly channelId: Uint8Array
+  /** Name of the process, its own. */
+  readonly node: string
+  readonly now: UnixSeconds
+  /** Seconds. */
+  readonly ttl: number
+}
+
+export interface HeldLease {
+  readonly channelId: Uint8Array
+  readonly epoch: number
+}
+
+export interface Lease extends HeldLease {
+  readonly ok: true
+  readonly until: UnixSeconds
+}
+
+export interface HeldBy {
+  readonly ok: false
+  readonly node: string
+  readonly until: UnixSeconds
+}
+
+/** A payment as it is kept for ever. */
+export interface StoredReceipt {
+  readonly index: number
+  readonly core: Uint8Array
+  readonly status: PaymentStatus
+  readonly charged: bigint
+  /** σ_i, once it was opened. */
+  readonly receipt: Uint8Array | undefined
 }

@@ -1,6 +1,8 @@
+import type { Schema } from '../../sql/schema.ts'
+
 /** Numbered, append-only: a store at version n has run the first n. Every key starts with the shard column. */
 export const migrations: readonly string[] = [
-  `
+  `-- Channels, their segments and payments
   CREATE TABLE channels (
     shard      INTEGER NOT NULL,                              -- first byte of channel_id: the column to split by
     channel_id BLOB    NOT NULL CHECK (length(channel_id) = 32), -- taggedHash("lockstep/terms", terms)
@@ -51,4 +53,47 @@ export const migrations: readonly string[] = [
     FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
   ) WITHOUT ROWID, STRICT;
   `,
+  `-- Leases, deadlines, packed receipts, tombstones
+  ALTER TABLE channels ADD COLUMN epoch INTEGER NOT NULL DEFAULT 0; -- of the lease that it may be written under
+  ALTER TABLE channels ADD COLUMN deadline INTEGER NOT NULL DEFAULT 0; -- Unix seconds: claims are taken until then; 0 until it is written again
+
+  CREATE INDEX channels_due ON channels (shard, deadline) WHERE phase <> 'closed';
+
+  CREATE TABLE leases (
+    shard      INTEGER NOT NULL,                              -- that of the channel
+    channel_id BLOB    NOT NULL CHECK (length(channel_id) = 32), -- may be written before the channel itself is
+    node       TEXT    NOT NULL,                              -- who holds it, or held it last
+    epoch      INTEGER NOT NULL CHECK (epoch > 0),            -- grows with every lease of the channel
+    held_until INTEGER NOT NULL CHECK (held_until >= 0),      -- Unix seconds
+    PRIMARY KEY (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE packs (
+    shard        INTEGER NOT NULL,                            -- that of the channel
+    channel_id   BLOB    NOT NULL,
+    first_number INTEGER NOT NULL CHECK (first_number > 0),   -- i of its first payment
+    last_number  INTEGER NOT NULL,                            -- i of its last one
+    payments     BLOB    NOT NULL CHECK (length(payments) > 0), -- one after the other: src/vendor/store/pack.ts
+    PRIMARY KEY (shard, channel_id, first_number),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id),
+    CHECK (last_number >= first_number)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE tombstones (
+    shard        INTEGER NOT NULL,                            -- first byte of reference
+    reference    BLOB    NOT NULL CHECK (length(reference) = 16), -- first 16 bytes of the channel id
+    buried_until INTEGER NOT NULL,                            -- Unix seconds: the channel is refused until then
+    PRIMARY KEY (shard, reference)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE restorations (
+    shard       INTEGER NOT NULL,                             -- 0
+    restored_at INTEGER NOT NULL CHECK (restored_at >= 0),    -- Unix seconds: the store was made from a backup then
+    PRIMARY KEY (shard, restored_at)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE INDEX payments_running ON payments (shard, channel_id, number) WHERE status = 'running';
+  `,
 ]
+
+export const schema: Schema = { role: 'vendor', migrations }

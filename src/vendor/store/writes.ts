@@ -1,0 +1,188 @@
+import { get, type Insert, insertAll, type Program, type Value } from '../../sql/program.ts'
+import { count } from '../../sql/rows.ts'
+import type { Batch, Committed, PaymentChange, StoredChannel } from './contract.ts'
+import { shardOf } from './shard.ts'
+
+/**
+ * Writes a batch. A channel whose lease was lost is left out with all that belongs to it; any other guard that fails means
+ * that two writers, or a bug, contradict each other: it throws, and nothing of the batch is written.
+ */
+export function* commitBatch({ channels, payments }: Batch): Program<Committed> {
+  // Always in one order: two nodes that write the same channels never wait for each other.
+  const ordered = channels.length > 1 ? channels.toSorted(byChannelId) : channels
+  const unwritten = yield* insertAll(channelRows, ordered.map(channelRow))
+  const fenced = new Set<string>()
+  for (const place of unwritten) {
+    const channel = ordered[place]!
+    assertFenced(yield* readEpochs(channel.channelId), channel)
+    fenced.add(nameOf(channel.channelId))
+  }
+  const allowed = <Change extends { readonly channelId: Uint8Array }>(changes: readonly Change[]): readonly Change[] =>
+    fenced.size === 0 ? changes : changes.filter(({ channelId }) => !fenced.has(nameOf(channelId)))
+  const segments = yield* insertAll(segmentRows, allowed(ordered).flatMap(segmentRowsOf))
+  guard(segments.length === 0, 'a segment’s highest coin never falls')
+  const settled = yield* insertAll(paymentRows, allowed(payments).map(paymentRow))
+  guard(settled.length === 0, 'a payment is settled once and keeps its bytes')
+  return { fenced: ordered.map(({ channelId }) => channelId).filter((channelId) => fenced.has(nameOf(channelId))) }
+}
+
+const channelRows: Insert = {
+  table: 'channels',
+  columns: {
+    shard: 'integer',
+    channel_id: 'blob',
+    reference: 'blob',
+    terms: 'blob',
+    commitment: 'blob',
+    bank_grant: 'blob',
+    phase: 'text',
+    suspended: 'text',
+    strikes: 'integer',
+    paid: 'integer',
+    spent: 'integer',
+    contiguous: 'integer',
+    transcript: 'blob',
+    amount: 'integer',
+    closing: 'blob',
+    release: 'blob',
+    claim: 'blob',
+    epoch: 'integer',
+    deadline: 'integer',
+  },
+  key: ['shard', 'channel_id'],
+  // A row that is there has its epoch in it; for the first one, the lease tells.
+  guard: `given.epoch = coalesce(
+    (SELECT leases.epoch FROM leases WHERE leases.shard = given.shard AND leases.channel_id = given.channel_id), 0)`,
+  onConflict: `ON CONFLICT (shard, channel_id) DO UPDATE SET phase = excluded.phase, suspended = excluded.suspended,
+      strikes = excluded.strikes, paid = excluded.paid, spent = excluded.spent, contiguous = excluded.contiguous,
+      transcript = excluded.transcript, amount = excluded.amount, closing = excluded.closing,
+      release = excluded.release, claim = excluded.claim, deadline = excluded.deadline
+    WHERE excluded.epoch = channels.epoch AND excluded.paid >= channels.paid AND excluded.spent >= channels.spent
+      AND excluded.contiguous >= channels.contiguous`,
+}
+
+const segmentRows: Insert = {
+  table: 'segments',
+  columns: {
+    shard: 'integer',
+    channel_id: 'blob',
+    number: 'integer',
+    checkpoint: 'blob',
+    step: 'integer',
+    coin: 'blob',
+  },
+  key: ['shard', 'channel_id', 'number'],
+  onConflict: `ON CONFLICT (shard, channel_id, number) DO UPDATE SET step = excluded.step, coin = excluded.coin
+    WHERE excluded.step >= segments.step`,
+}
+
+const paymentRows: Insert = {
+  table: 'payments',
+  columns: {
+    shard: 'integer',
+    channel_id: 'blob',
+    number: 'integer',
+    segment: 'integer',
+    amount: 'integer',
+    digest: 'blob',
+    core: 'blob',
+    status: 'text',
+    charged: 'integer',
+    answer_status: 'integer',
+    answer_headers: 'text',
+    answer_body: 'blob',
+  },
+  key: ['shard', 'channel_id', 'number'],
+  onConflict: `ON CONFLICT (shard, channel_id, number) DO UPDATE SET status = excluded.status,
+      charged = excluded.charged, answer_status = excluded.answer_status, answer_headers = excluded.answer_headers,
+      answer_body = excluded.answer_body
+    WHERE payments.status IN ('accepted', 'running') AND excluded.core = payments.core`,
+}
+
+function channelRow(channel: StoredChannel): readonly Value[] {
+  const { channelId, terms } = channel
+  return [
+    shardOf(channelId),
+    channelId,
+    channelId.subarray(0, 16),
+    terms,
+    channel.commitment,
+    channel.grant,
+    channel.phase,
+    channel.suspended ?? null,
+    channel.strikes,
+    channel.paid,
+    channel.spent,
+    channel.contiguous,
+    channel.transcript,
+    channel.amount,
+    channel.closing ?? null,
+    channel.release ?? null,
+    channel.claim ?? null,
+    channel.epoch ?? 0,
+    deadlineOf(terms),
+  ]
+}
+
+function segmentRowsOf({ channelId, segments }: StoredChannel): readonly (readonly Value[])[] {
+  return segments.map(({ number, checkpoint, step, coin }) => [
+    shardOf(channelId),
+    channelId,
+    number,
+    checkpoint ?? null,
+    step,
+    coin,
+  ])
+}
+
+function paymentRow(payment: PaymentChange): readonly Value[] {
+  const { channelId, answer } = payment
+  return [
+    shardOf(channelId),
+    channelId,
+    payment.index,
+    payment.segment,
+    payment.amount,
+    payment.digest,
+    payment.core,
+    payment.status,
+    payment.charged,
+    answer?.status ?? null,
+    answer === undefined ? null : JSON.stringify(answer.headers),
+    answer?.body ?? null,
+  ]
+}
+
+/** `expiresAt + graceSeconds` of encoded terms, in which they have fixed places: parsing checks keys, at every commit. */
+export function deadlineOf(terms: Uint8Array): bigint {
+  const view = new DataView(terms.buffer, terms.byteOffset, terms.byteLength)
+  return view.getBigUint64(32) + BigInt(view.getUint32(4))
+}
+
+interface Epochs {
+  readonly leased: number
+  readonly stored: number | undefined
+}
+
+function* readEpochs(channelId: Uint8Array): Program<Epochs> {
+  const place = { shard: shardOf(channelId), channelId }
+  const lease = yield* get('SELECT epoch FROM leases WHERE shard = :shard AND channel_id = :channelId', place)
+  const channel = yield* get('SELECT epoch FROM channels WHERE shard = :shard AND channel_id = :channelId', place)
+  return { leased: lease ? count(lease, 'epoch') : 0, stored: channel && count(channel, 'epoch') }
+}
+
+function assertFenced({ leased, stored = leased }: Epochs, { epoch = 0 }: StoredChannel): void {
+  guard(epoch !== leased || epoch !== stored, 'a channel’s paid, spent and prefix never fall')
+}
+
+function guard(holds: boolean, law: string): void {
+  if (!holds) throw new Error(`the store refused a write: ${law}`)
+}
+
+function byChannelId(left: StoredChannel, right: StoredChannel): number {
+  return Buffer.compare(left.channelId, right.channelId)
+}
+
+function nameOf(channelId: Uint8Array): string {
+  return Buffer.from(channelId).toString('latin1')
+}
