@@ -23,7 +23,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   bank: [...pure, 'chain', ...stores],
   vendor: [...pure, 'chain', ...stores],
   client: [...pure, 'chain', ...stores],
-  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client'],
+  ops: [...pure, 'chain', ...stores, 'bank', 'vendor', 'client'],
+  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops'],
 }
 
 /** What source may take from beside it: data, never code. */
