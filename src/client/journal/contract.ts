@@ -1,15 +1,26 @@
 /**
  * What a client keeps. A payment is stored before it is sent and resent as the same bytes: when `commit` resolves, a crash
- * takes nothing of it back. Holds secrets: it is left out of backups.
+ * takes nothing of it back. Holds secrets, which backups leave out.
  */
 export interface Journal {
   /** Stores a channel's secrets and terms before the bank hears of them. */
   propose(proposed: ProposedChannel): Promise<void>
+  /** Channels that may sign: not the retired ones. */
   channels(): Promise<readonly StoredChannel[]>
   payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
   /** One durable transaction: the channel as it now stands, and a payment if one was made. */
   commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment): Promise<void>
   close(): Promise<void>
+}
+
+/** A journal that one process has to itself, and whose age is known: see `open.ts`. */
+export interface OpenedJournal extends Journal {
+  /** Of this start. */
+  readonly generation: bigint
+  /** Why channels were retired at this start, if they were. */
+  readonly stale: string | undefined
+  /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
+  retired(): Promise<readonly RetiredChannel[]>
 }
 
 export interface ProposedChannel {
@@ -29,6 +40,10 @@ export interface ProposedChannel {
 export interface StoredChannel extends ProposedChannel {
   /** None before the first commit. */
   readonly state: ChannelState | undefined
+}
+
+export interface RetiredChannel extends Omit<StoredChannel, 'channelKey' | 'channelSeed'> {
+  readonly reason: string
 }
 
 export interface ChannelState {

@@ -1,6 +1,8 @@
+import type { Schema } from '../../sql/schema.ts'
+
 /** Numbered, append-only: a journal at version n has run the first n. Every key starts with the shard column. */
 export const migrations: readonly string[] = [
-  `
+  `-- Channels, their states and payments
   CREATE TABLE channels (
     shard        INTEGER NOT NULL,                                -- first byte of channel_id
     channel_id   BLOB    NOT NULL CHECK (length(channel_id) = 32), -- taggedHash("lockstep/terms", terms)
@@ -50,4 +52,32 @@ export const migrations: readonly string[] = [
     FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
   ) WITHOUT ROWID, STRICT;
   `,
+  `-- Secrets apart, which backups leave out; the generation; channels that sign nothing any more
+  CREATE TABLE secrets (
+    shard        INTEGER NOT NULL,                                -- that of the channel
+    channel_id   BLOB    NOT NULL,
+    channel_key  BLOB    NOT NULL CHECK (length(channel_key) = 32),  -- signs payments and checkpoints
+    channel_seed BLOB    NOT NULL CHECK (length(channel_seed) = 32), -- every coin derives from it
+    PRIMARY KEY (shard, channel_id),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+
+  INSERT INTO secrets (shard, channel_id, channel_key, channel_seed)
+    SELECT shard, channel_id, channel_key, channel_seed FROM channels;
+
+  ALTER TABLE channels DROP COLUMN channel_key;
+  ALTER TABLE channels DROP COLUMN channel_seed;
+  ALTER TABLE channels ADD COLUMN retired TEXT; -- why nothing is signed on it any more, if so
+
+  CREATE TABLE generations (
+    shard      INTEGER NOT NULL,                                  -- 0
+    generation INTEGER NOT NULL CHECK (generation >= 0),          -- raised at every start: see mark.ts
+    commits    INTEGER NOT NULL CHECK (commits >= 0),             -- raised by every commit
+    PRIMARY KEY (shard)
+  ) WITHOUT ROWID, STRICT;
+
+  INSERT INTO generations (shard, generation, commits) VALUES (0, 0, 0);
+  `,
 ]
+
+export const schema: Schema = { role: 'client', migrations }

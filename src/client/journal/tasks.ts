@@ -1,0 +1,46 @@
+import { methodsOf, type Runner, type TasksOf } from '../../sql/program.ts'
+import type { Journal, ProposedChannel, RetiredChannel } from './contract.ts'
+import * as reads from './reads.ts'
+import * as writes from './writes.ts'
+
+/** What runs in the database. A writer's generation is the one it started; `undefined` where it started none. */
+export interface JournalTasks extends Pick<Journal, 'channels' | 'payments'> {
+  age(): Promise<reads.Age>
+  retired(): Promise<readonly RetiredChannel[]>
+  propose(generation: bigint | undefined, proposed: ProposedChannel): Promise<bigint>
+  commit(generation: bigint | undefined, change: writes.Change): Promise<bigint>
+  raise(from: bigint, to: bigint): Promise<void>
+  retire(reason: string): Promise<number>
+}
+
+export const tasks: TasksOf<JournalTasks> = {
+  age: { mode: 'read', steps: reads.readAge },
+  channels: { mode: 'snapshot', steps: reads.readChannels },
+  retired: { mode: 'snapshot', steps: reads.readRetired },
+  payments: { mode: 'read', steps: reads.readPayments },
+  // The row of the generation holds up a second writer, until it finds that its own is over.
+  propose: { mode: 'write', steps: writes.writeProposed },
+  commit: { mode: 'write', steps: writes.writeChange },
+  raise: { mode: 'write', steps: writes.raiseGeneration },
+  retire: { mode: 'write', steps: writes.retireChannels },
+}
+
+/**
+ * The journal over whatever runs its tasks, for a writer of this generation. `onCommit` hears of every commit, before who
+ * made it does.
+ */
+export function journalOf(
+  runner: Runner,
+  generation?: bigint,
+  onCommit: (commits: bigint) => void = () => undefined,
+): Journal {
+  const database = methodsOf<JournalTasks>(runner, tasks)
+  return {
+    channels: database.channels,
+    payments: database.payments,
+    propose: async (proposed) => onCommit(await database.propose(generation, proposed)),
+    commit: async (channelId, state, payment) =>
+      onCommit(await database.commit(generation, { channelId, state, payment })),
+    close: () => runner.close(),
+  }
+}

@@ -1,0 +1,122 @@
+import { change, get, type Program } from '../../sql/program.ts'
+import { integer } from '../../sql/rows.ts'
+import { StoreError } from '../../sql/storeError.ts'
+import type { ChannelState, ProposedChannel, StoredPayment } from './contract.ts'
+import { shardOf } from './shard.ts'
+
+/** Gives the number of this commit. `generation` is the writer's, where it has one. */
+export function* writeProposed(generation: bigint | undefined, proposed: ProposedChannel): Program<bigint> {
+  const commits = yield* countCommit(generation)
+  const { channelId, vendorUrl, bankUrl, terms, open, channelKey, channelSeed } = proposed
+  const place = { shard: shardOf(channelId), channelId }
+  yield* change(
+    `INSERT INTO channels (shard, channel_id, vendor_url, bank_url, terms, open)
+       VALUES (:shard, :channelId, :vendorUrl, :bankUrl, :terms, :open)`,
+    { ...place, vendorUrl, bankUrl, terms, open },
+  )
+  yield* change(
+    `INSERT INTO secrets (shard, channel_id, channel_key, channel_seed)
+       VALUES (:shard, :channelId, :channelKey, :channelSeed)`,
+    { ...place, channelKey, channelSeed },
+  )
+  return commits
+}
+
+/** A channel as it now stands, and a payment if one was made. */
+export interface Change {
+  readonly channelId: Uint8Array
+  readonly state: ChannelState
+  readonly payment: StoredPayment | undefined
+}
+
+export function* writeChange(generation: bigint | undefined, { channelId, state, payment }: Change): Program<bigint> {
+  const commits = yield* countCommit(generation)
+  const maySign = yield* get(
+    'SELECT 1 AS found FROM channels WHERE shard = :shard AND channel_id = :channelId AND retired IS NULL',
+    { shard: shardOf(channelId), channelId },
+  )
+  if (maySign === undefined) throw new Error('nothing is signed on a channel that is retired or unknown')
+  yield* upsertState(channelId, state)
+  if (payment !== undefined) yield* insertPayment(channelId, payment)
+  return commits
+}
+
+/** Starts a generation. Whoever wrote under an older one is refused from here on. */
+export function* raiseGeneration(from: bigint, to: bigint): Program<void> {
+  const raised = yield* change('UPDATE generations SET generation = :to WHERE shard = 0 AND generation = :from', {
+    from,
+    to,
+  })
+  if (raised === 0) throw taken()
+}
+
+/** Nothing is signed any more on the channels that are in the journal now. */
+export function* retireChannels(reason: string): Program<number> {
+  return yield* change('UPDATE channels SET retired = :reason WHERE retired IS NULL', { reason })
+}
+
+function* countCommit(generation: bigint | undefined): Program<bigint> {
+  const row =
+    generation === undefined
+      ? yield* get('UPDATE generations SET commits = commits + 1 WHERE shard = 0 RETURNING commits')
+      : yield* get(
+          'UPDATE generations SET commits = commits + 1 WHERE shard = 0 AND generation = :generation RETURNING commits',
+          { generation },
+        )
+  if (row === undefined) throw taken()
+  return integer(row, 'commits')
+}
+
+function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void> {
+  const { segment } = state
+  // An older state never replaces a newer one: a revealed coin stays revealed.
+  const written = yield* change(
+    `INSERT INTO states (shard, channel_id, opened, number, transcript, receipt, paid, segment, base, unit_price, length,
+       since, step, checkpoint, agreed, acknowledged, frozen, closing, release)
+     VALUES (:shard, :channelId, :opened, :number, :transcript, :receipt, :paid, :segment, :base, :unitPrice, :length,
+       :since, :step, :checkpoint, :agreed, :acknowledged, :frozen, :closing, :release)
+     ON CONFLICT (shard, channel_id) DO UPDATE SET number = excluded.number, transcript = excluded.transcript,
+       receipt = excluded.receipt, paid = excluded.paid, segment = excluded.segment, base = excluded.base,
+       unit_price = excluded.unit_price, length = excluded.length, since = excluded.since, step = excluded.step,
+       checkpoint = excluded.checkpoint, agreed = excluded.agreed, acknowledged = excluded.acknowledged,
+       frozen = coalesce(excluded.frozen, states.frozen), closing = excluded.closing, release = excluded.release
+     WHERE excluded.number >= states.number AND excluded.paid >= states.paid AND excluded.agreed >= states.agreed`,
+    {
+      shard: shardOf(channelId),
+      channelId,
+      opened: state.opened,
+      number: state.index,
+      transcript: state.transcript,
+      receipt: state.receipt,
+      paid: state.paid,
+      segment: segment.number,
+      base: segment.base,
+      unitPrice: segment.unitPrice,
+      length: segment.length,
+      since: segment.index,
+      step: segment.step,
+      checkpoint: state.checkpoint ?? null,
+      agreed: state.agreed,
+      acknowledged: state.acknowledged,
+      frozen: state.frozen ?? null,
+      closing: state.closing ?? null,
+      release: state.release ?? null,
+    },
+  )
+  if (written === 0) throw new Error('the journal holds a newer state of this channel: is another process using it?')
+}
+
+function* insertPayment(channelId: Uint8Array, payment: StoredPayment): Program<void> {
+  const { index, price, frame, checkpoint, core, receipt } = payment
+  yield* change(
+    `INSERT INTO payments (shard, channel_id, number, price, frame, checkpoint, core, receipt)
+       VALUES (:shard, :channelId, :index, :price, :frame, :checkpoint, :core, :receipt)`,
+    { shard: shardOf(channelId), channelId, index, price, frame, checkpoint: checkpoint ?? null, core, receipt },
+  )
+}
+
+function taken(): StoreError {
+  return new StoreError('Another process has opened this journal since. Nothing was written: stop one of the two.', {
+    fault: 'held',
+  })
+}
