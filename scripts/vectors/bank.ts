@@ -192,15 +192,15 @@ function tampered(story: Story, index: number, change: (core: Transcript.Core) =
 
 function prove({ story, cores, transcripts, checkpoint }: Fraud, index: number): BadOpening.BadOpening {
   const { channelId, scheme, payments } = story
-  return {
+  return BadOpening.create({
     channelId,
     lockScheme: scheme,
     index,
-    previousTranscript: transcripts[index - 2] ?? new Uint8Array(32),
+    first: transcripts[0]!,
     checkpoint: Checkpoint.encode(checkpoint),
-    receipt: scheme === 'schnorr' ? new Uint8Array(0) : payments[index - 1]!.receipt,
-    cores: cores.slice(Math.max(0, index - 2)),
-  }
+    receipt: scheme === 'schnorr' ? undefined : payments[index - 1]!.receipt,
+    cores,
+  })
 }
 
 function strange({ channelId }: Story, encoded: Uint8Array): Uint8Array {

@@ -59,6 +59,21 @@ export const coresMax: number = checkpointEvery + 1
 /** The longest evidence there is, in bytes. */
 export const sizeMax: number = head.size + variable['ecdsa-xor'].receipt + coresMax * variable['ecdsa-xor'].core
 
+/** Made from what a vendor keeps: `t_0`, core_1 … core_m, the checkpoint at m, and `σ_i` where the scheme needs it. */
+export function create(
+  fraud: Pick<BadOpening, 'channelId' | 'lockScheme' | 'index' | 'checkpoint' | 'cores'> & {
+    /** t_0. */
+    readonly first: Uint8Array
+    readonly receipt: Uint8Array | undefined
+  },
+): BadOpening {
+  const { first, cores, index, receipt = new Uint8Array(0), ...rest } = fraud
+  // Two cores stand for i ≥ 2: what comes before them is in t_{i-2}.
+  const before = Math.max(0, index - 2)
+  const previousTranscript = index === 1 ? new Uint8Array(32) : cores.slice(0, before).reduce(Transcript.next, first)
+  return { ...rest, index, previousTranscript, receipt, cores: cores.slice(before) }
+}
+
 /** `head ‖ σ_i, with ecdsa-xor ‖ cores`. */
 export function encode(value: BadOpening): Uint8Array<ArrayBuffer> {
   const { receipt, cores, lockScheme } = value
