@@ -7,7 +7,7 @@ export interface Variant {
   /** Operations a sample: tens of milliseconds of them, so that their garbage is collected within it, or what preparing allows. */
   readonly count: number
   /** Imported where it runs, so that no variant carries another's code along. */
-  load(): Promise<Work>
+  load(): Promise<Work<unknown>>
 }
 
 export type VariantName =
@@ -67,7 +67,7 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
     does: 'the same as a frame, durable in SQLite, 100 a commit',
     backend: 'native',
     count: 500,
-    load: async () => (await import('./work/vendor.ts')).paymentStored(),
+    load: async () => (await import('./work/store.ts')).payment(),
   },
   'vendor.tick': {
     does: 'one tick accepted',

@@ -1,19 +1,16 @@
 /** Times one kind of operation in this process. */
 
-/** Operations on inputs made for them alone: nothing is measured twice on the same bytes. */
-export interface Batch {
-  /** How many operations `run` performs. */
-  readonly count: number
-  /** Throws where an operation does not give what it must: a fast failure is no result. */
-  run(): void | Promise<void>
-}
-
-/** What a variant does, ready to be repeated. */
-export interface Work {
+/** What a variant does, ready to be repeated on inputs that are new each time. */
+export interface Work<Input> {
   /** Whose arithmetic does it: `native` or `portable` of this project, or `noble` as the peers carry it. */
   readonly backend: string
   /** Makes the inputs of `count` operations. Not measured. */
-  prepare(count: number): Batch | Promise<Batch>
+  prepare(count: number): Input | Promise<Input>
+  /**
+   * Performs them. Throws where one does not give what it must: a fast failure is no result. The same function object each
+   * time, as in a server: what is compiled for a closure is thrown away with it.
+   */
+  run(input: Input): void | Promise<void>
   /** Gives back files and the like. */
   dispose?(): void | Promise<void>
 }
@@ -28,51 +25,51 @@ export interface Plan {
 /** Microseconds an operation, one number a sample. */
 export interface Samples {
   readonly backend: string
-  /** All threads of the process: what it costs. */
+  /** All threads of the process, the garbage collector's too: what it costs. */
   readonly cpuMicros: readonly number[]
   /** What one waits for. */
   readonly wallMicros: readonly number[]
 }
 
-/** A batch of one operation an input. */
-export function each<Input>(inputs: readonly Input[], operation: (input: Input) => void): Batch {
-  return {
-    count: inputs.length,
-    run() {
-      for (const input of inputs) operation(input)
-    },
-  }
-}
-
-/** The same for operations that answer with a promise, one after the other. */
-export function eachInTurn<Input>(inputs: readonly Input[], operation: (input: Input) => Promise<void>): Batch {
-  return {
-    count: inputs.length,
-    async run() {
-      for (const input of inputs) await operation(input)
-    },
-  }
-}
-
-export async function measure(work: Work, plan: Plan): Promise<Samples> {
+export async function measure<Input>(work: Work<Input>, plan: Plan): Promise<Samples> {
   const cpuMicros: number[] = []
   const wallMicros: number[] = []
   try {
     for (let round = 0; round < plan.warmUps + plan.samples; round++) {
-      const batch = await work.prepare(plan.count)
-      // The garbage of preparing is not the operation's.
-      globalThis.gc?.()
+      const input = await work.prepare(plan.count)
+      // What preparing has left behind is not the operation's. A full collection would undo the warm-up with it: optimised
+      // code goes when an object that it knows does.
+      globalThis.gc?.({ type: 'minor' })
       const started = { cpu: process.cpuUsage(), wallMs: performance.now() }
-      const running = batch.run()
+      const running = work.run(input)
       if (running !== undefined) await running
       const wallMs = performance.now() - started.wallMs
       const { user, system } = process.cpuUsage(started.cpu)
       if (round < plan.warmUps) continue
-      cpuMicros.push((user + system) / batch.count)
-      wallMicros.push((wallMs * 1000) / batch.count)
+      cpuMicros.push((user + system) / plan.count)
+      wallMicros.push((wallMs * 1000) / plan.count)
     }
   } finally {
     await work.dispose?.()
   }
   return { backend: work.backend, cpuMicros, wallMicros }
+}
+
+/** A run of one operation an input. */
+export function each<Item>(operate: (item: Item) => void): (items: readonly Item[]) => void {
+  return (items) => {
+    for (const item of items) operate(item)
+  }
+}
+
+/** The same for operations that answer with a promise, one after the other. */
+export function eachInTurn<Item>(operate: (item: Item) => Promise<void>): (items: readonly Item[]) => Promise<void> {
+  return async (items) => {
+    for (const item of items) await operate(item)
+  }
+}
+
+/** So many new items. */
+export function times<Item>(count: number, create: (at: number) => Item): readonly Item[] {
+  return Array.from({ length: count }, (_, at) => create(at))
 }

@@ -1,41 +1,42 @@
 import { Session } from 'mppx/tempo'
 import { createClient, custom, type Hex, toHex } from 'viem'
-import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts'
+import { generatePrivateKey, type PrivateKeyAccount, privateKeyToAccount } from 'viem/accounts'
 import { entropy } from '../channel.ts'
-import { each, eachInTurn, type Work } from '../measure.ts'
+import { each, eachInTurn, times, type Work } from '../measure.ts'
 
-const { Protocol, Voucher } = Session.Precompile
+const Protocol = Session.Precompile.Protocol
+const Voucher: typeof Session.Precompile.Voucher = Session.Precompile.Voucher
 
 /** mppx's own `verifyVoucher`, unmodified: the smallest part of what it does for a payment. */
-export function verifyVoucher(): Work {
+export function verifyVoucher(): Work<readonly Signed[]> {
   return {
     backend: 'noble',
-    async prepare(count) {
-      const vouchers = await Promise.all(
-        Array.from({ length: count }, async () => {
-          const account = privateKeyToAccount(generatePrivateKey())
-          const voucher = randomVoucher()
-          return { account, voucher: { ...voucher, signature: await sign(account, voucher) } }
-        }),
-      )
-      return each(vouchers, ({ account, voucher }) => {
-        if (!Voucher.verifyVoucher(escrow, chainId, voucher, account.address)) throw new Error('a voucher was refused')
-      })
-    },
+    prepare: (count) => Promise.all(times(count, createSigned)),
+    run: each(({ account, voucher }) => {
+      if (!Voucher.verifyVoucher(escrow, chainId, voucher, account.address)) throw new Error('a voucher was refused')
+    }),
   }
 }
 
 /** mppx's own `signVoucher`, unmodified, with a local account. */
-export function signVoucher(): Work {
+export function signVoucher(): Work<readonly Unsigned[]> {
   return {
     backend: 'noble',
-    prepare(count) {
-      const account = privateKeyToAccount(generatePrivateKey())
-      return eachInTurn(Array.from({ length: count }, randomVoucher), async (voucher) => {
-        if ((await sign(account, voucher)).length !== 132) throw new Error('no signature')
-      })
-    },
+    prepare: (count) => times(count, createUnsigned),
+    run: eachInTurn(async (unsigned) => {
+      if ((await sign(unsigned)).length !== 132) throw new Error('no signature')
+    }),
   }
+}
+
+interface Unsigned {
+  readonly account: PrivateKeyAccount
+  readonly voucher: Parameters<typeof Voucher.signVoucher>[2]
+}
+
+interface Signed {
+  readonly account: PrivateKeyAccount
+  readonly voucher: Parameters<typeof Voucher.verifyVoucher>[2]
 }
 
 /** Tempo's network and its channel contract, for which mppx takes its shortest way. */
@@ -48,13 +49,19 @@ const client = createClient({
   }),
 })
 
-function sign(
-  account: ReturnType<typeof privateKeyToAccount>,
-  voucher: ReturnType<typeof randomVoucher>,
-): Promise<Hex> {
+function sign({ account, voucher }: Unsigned): Promise<Hex> {
   return Voucher.signVoucher(client, account, voucher, escrow, chainId)
 }
 
-function randomVoucher(): { readonly channelId: Hex; readonly cumulativeAmount: ReturnType<typeof Protocol.uint96> } {
-  return { channelId: toHex(entropy(32)), cumulativeAmount: Protocol.uint96(BigInt(toHex(entropy(6)))) }
+async function createSigned(): Promise<Signed> {
+  const unsigned = createUnsigned()
+  return { account: unsigned.account, voucher: { ...unsigned.voucher, signature: await sign(unsigned) } }
+}
+
+function createUnsigned(): Unsigned {
+  const cumulativeAmount = Protocol.uint96(BigInt(toHex(entropy(6))))
+  return {
+    account: privateKeyToAccount(generatePrivateKey()),
+    voucher: { channelId: toHex(entropy(32)), cumulativeAmount },
+  }
 }

@@ -3,21 +3,24 @@ import { type LockSchemeName, lockSchemes } from '../../src/crypto/locks.ts'
 import { type Chain, openFromLast, signed } from '../../src/protocol/index.ts'
 import * as Transcript from '../../src/wire/Transcript.ts'
 import { backendName, openChannel, pay, read } from '../channel.ts'
-import type { Work } from '../measure.ts'
+import { times, type Work } from '../measure.ts'
+
+interface Released {
+  readonly chain: Chain
+  /** `σ_n`. */
+  readonly last: Uint8Array
+  /** `σ_0`. */
+  readonly first: Uint8Array
+}
 
 /** Receipts opened from `σ_n` down to `σ_0`, each verified as it opens. One operation is one receipt. */
-export function unverified(lockScheme: LockSchemeName): Work {
+export function unverified(lockScheme: LockSchemeName): Work<Released> {
   return {
     backend: backendName,
-    prepare(count) {
-      const { chain, last } = released(lockScheme, count)
-      return {
-        count,
-        run() {
-          const opened = openFromLast(chain, last)
-          if (!opened.ok) throw new Error(`receipt ${opened.index} did not open`)
-        },
-      }
+    prepare: (count) => release(lockScheme, count),
+    run({ chain, last }) {
+      const opened = openFromLast(chain, last)
+      if (!opened.ok) throw new Error(`receipt ${opened.index} did not open`)
     },
   }
 }
@@ -26,38 +29,32 @@ export function unverified(lockScheme: LockSchemeName): Work {
  * The same where every lock was verified when it came: then `σ_n` alone is verified, and the others are what the locks say.
  * One subtraction a receipt.
  */
-export function verifiedBefore(): Work {
+export function verifiedBefore(): Work<Released> {
   return {
     backend: backendName,
-    prepare(count) {
-      const { chain, last, first } = released('schnorr', count)
-      const scheme = lockSchemes.schnorr
-      return {
-        count,
-        run() {
-          const { publicKey, digest } = signed(chain, chain.cores.length)
-          if (!scheme.verify({ publicKey, digest, receipt: last })) throw new Error('the last receipt was refused')
-          let receipt = last
-          for (let index = chain.cores.length; index > 0; index--) {
-            const { lock } = chain.cores[index - 1]!
-            const previousCommitment = chain.cores[index - 2]?.commitment ?? chain.commitment
-            receipt = scheme.unlock({ channelId: chain.channelId, index, lock, receipt, previousCommitment })
-          }
-          if (!equal(receipt, first)) throw new Error('the first receipt did not open')
-        },
+    prepare: (count) => release('schnorr', count),
+    run({ chain, last, first }) {
+      const { cores, channelId } = chain
+      const { publicKey, digest } = signed(chain, cores.length)
+      if (!scheme.verify({ publicKey, digest, receipt: last })) throw new Error('the last receipt was refused')
+      let receipt = last
+      for (let index = cores.length; index > 0; index--) {
+        const { lock } = cores[index - 1]!
+        const previousCommitment = cores[index - 2]?.commitment ?? chain.commitment
+        receipt = scheme.unlock({ channelId, index, lock, receipt, previousCommitment })
       }
+      if (!equal(receipt, first)) throw new Error('the first receipt did not open')
     },
   }
 }
 
+const scheme = lockSchemes.schnorr
+
 /** A channel of `count` receipts: its payments are one fewer, `σ_0` is the bank's. */
-function released(
-  lockScheme: LockSchemeName,
-  count: number,
-): { readonly chain: Chain; readonly last: Uint8Array; readonly first: Uint8Array } {
+function release(lockScheme: LockSchemeName, count: number): Released {
   const { client, first } = openChannel(lockScheme)
-  const { terms, channelId, attachment, scheme } = client
-  const layout = Transcript.coreLayout(scheme.lockSize)
-  const cores = Array.from({ length: count - 1 }, () => read(layout.parse(pay(client).core)))
+  const { terms, channelId, attachment } = client
+  const layout = Transcript.coreLayout(client.scheme.lockSize)
+  const cores = times(count - 1, () => read(layout.parse(pay(client).core)))
   return { chain: { terms, channelId, commitment: attachment.commitment, cores }, last: client.receipt, first }
 }
