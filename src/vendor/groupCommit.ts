@@ -1,3 +1,4 @@
+import { equal } from '../crypto/bytes.ts'
 import type { PaymentChange, StoredChannel, VendorStore } from './store/contract.ts'
 
 /** What gives a channel's state when its batch is written; nothing where the channel was given up since. */
@@ -27,7 +28,7 @@ export class GroupCommit {
   #gathering: Gathering | undefined
   #newest: Promise<void> = Promise.resolve()
 
-  /** `onFailure` hears which channels a failed commit held, before anyone who waited for it does. */
+  /** `onFailure` hears of which channels nothing was written, before anyone who waited for it does. */
   constructor(store: VendorStore, onFailure: (channels: Iterable<object>) => void) {
     this.#store = store
     this.#onFailure = onFailure
@@ -62,15 +63,18 @@ export class GroupCommit {
   async #commit(entries: Gathering['entries']): Promise<void> {
     this.#gathering = undefined
     try {
-      const channels: StoredChannel[] = []
+      const channels = new Map<object, StoredChannel>()
       const payments: PaymentChange[] = []
-      for (const entry of entries.values()) {
+      for (const [key, entry] of entries) {
         const channel = entry.snapshot()
         if (channel === undefined) continue
-        channels.push(channel)
+        channels.set(key, channel)
         payments.push(...entry.payments.values())
       }
-      if (channels.length > 0) await this.#store.commit({ channels, payments })
+      if (channels.size === 0) return
+      const { fenced } = await this.#store.commit({ channels: [...channels.values()], payments })
+      const isFenced = ({ channelId }: StoredChannel): boolean => fenced.some((id) => equal(id, channelId))
+      this.#onFailure([...channels].filter(([, channel]) => isFenced(channel)).map(([key]) => key))
     } catch (error) {
       this.#onFailure(entries.keys())
       throw error
