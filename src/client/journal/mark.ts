@@ -17,6 +17,19 @@ export interface Mark extends Age {
   readonly next: bigint
 }
 
+/** Where a journal's mark is kept. */
+export interface MarkFile {
+  read(): Mark | undefined
+  /** Replaces the mark as a whole. Durable when it returns. */
+  write(mark: Mark): void
+  /** Keeps the number of commits of the mark that is there up to date. */
+  open(): MarkWriter
+}
+
+export function markFile(path: string): MarkFile {
+  return { read: () => readMark(path), write: (mark) => writeMark(path, mark), open: () => openMark(path) }
+}
+
 /** `undefined` where there is none. Throws {@link StoreError} for what is no mark. */
 export function readMark(path: string): Mark | undefined {
   const text = readIfThere(path)
