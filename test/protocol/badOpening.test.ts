@@ -164,7 +164,31 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('evidence of a bad opening, %s,
     const size = theirs === 'schnorr' ? 188 : 220
     const cores = good.cores.map((core) => new Uint8Array(size).map((_, at) => core[at] ?? 0))
     const receipt = new Uint8Array(theirs === 'schnorr' ? 0 : 64)
-    expect(judge(world, { ...good, lockScheme: theirs, cores, receipt })).toMatchObject({ reason: 'EvidenceInvalid' })
+    expect(judge(world, { ...good, lockScheme: theirs, cores, receipt })).toMatchObject({
+      reason: 'EvidenceInvalid',
+      detail: `the channel has ${ours} locks, not ${theirs}`,
+    })
+  })
+
+  it('is over payments where they stand, also where the client signed it otherwise', () => {
+    const { client } = honest
+    const signed = (cores: readonly Uint8Array[], index: number): Uint8Array => {
+      const transcript = cores.reduce(Transcript.next, Transcript.first(client.channelId, honest.opened.commitment))
+      return Checkpoint.encode(forgeCheckpoint(honest, { segment: 9, index, amount: 60n, transcript }))
+    }
+    const late = signed(honest.cores, payments + 1)
+    const misplaced = accuse(honest, { index: 3, checkpoint: late, receipt: client.receipt })
+    expect(judge(honest, misplaced)).toMatchObject({ detail: /stands at payment 7, the cores end at 6/ })
+    // Payments 3 and 4 in each other's place, and one of another channel: no vendor takes them, whoever signs them.
+    const swapped = [0, 1, 3, 2, 4, 5].map((at) => honest.cores[at]!)
+    const foreign = honest.cores.map((core, at) => (at === 2 ? other.cores[2]! : core))
+    for (const cores of [swapped, foreign]) {
+      for (const index of [3, 4]) {
+        const checkpoint = signed(cores, payments)
+        const evidence = accuse({ ...honest, cores }, { index, checkpoint, receipt: client.receipt })
+        expect(judge(honest, evidence)).toMatchObject({ detail: /^the core is not payment [34] of this channel$/ })
+      }
+    }
   })
 })
 

@@ -234,6 +234,13 @@ describe('the time of a channel', () => {
     )
   })
 
+  it('starts its grace in the second in which its life ends, and not while the clock is held', () => {
+    const at = (wall: bigint): Clock => ({ ...fresh.clock, wall: unixSeconds(wall), uptime: 7n })
+    expect(BankClock.graceFrom(at(life.expiresAt - 1n), life)).toBeUndefined()
+    expect(BankClock.graceFrom(at(life.expiresAt), life)).toBe(7n)
+    expect(BankClock.graceFrom({ ...at(life.expiresAt), held: 'jump' }, life)).toBeUndefined()
+  })
+
   it('takes no vendor’s grace while the bank is away', () => {
     // Down from before the end of the channel's life until long after its deadline.
     let run = happen(fresh, { kind: 'away', seconds: 10_000n, set: 0n })

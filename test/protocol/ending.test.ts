@@ -1,10 +1,14 @@
+import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, it } from 'vitest'
+import { backend } from '../../src/crypto/backend.ts'
+import { concat } from '../../src/crypto/bytes.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import { Bank, Client, type Refusal } from '../../src/protocol/index.ts'
 import { amount, unixSeconds } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import type * as Close from '../../src/wire/Close.ts'
 import * as Closing from '../../src/wire/Closing.ts'
+import * as Transaction from '../../src/wire/Transaction.ts'
 import * as Transcript from '../../src/wire/Transcript.ts'
 import { forgeCheckpoint, fork } from './adversary.ts'
 import { booked, claimOf, clockAt, closingOf, closingOver, releaseOf, settledChannel } from './bankWorld.ts'
@@ -112,6 +116,15 @@ describe.each(lockSchemeNames)('a release left at the bank, %s,', (lockScheme) =
       reason: 'ReleaseMissing',
       detail: 'the client disputes the closing',
     })
+  })
+
+  it('is refused with a receipt on Tx_n that is not the one committed to', () => {
+    const { key, scheme } = world.client
+    const transaction = world.cores[3]!.slice(0, 84)
+    const digest = Transaction.transactionDigest(transaction)
+    const other = resigned(lockScheme, key, digest)
+    expect(scheme.verify({ publicKey: key.publicKey, digest, receipt: other })).toBe(true)
+    expect(judge({ release: { ...release, receipt: other } })).toMatchObject({ reason: 'ReleaseInvalid' })
   })
 
   it('is refused with any one byte changed', () => {
@@ -244,3 +257,13 @@ describe('a claim after a release at the bank', () => {
     expect(Bank.assessClose(claim, world.bank, now)).toMatchObject({ settled: 60n, record: { basis: 'proven' } })
   })
 })
+
+/** Another valid receipt on the same: by a nonce of the client's choice. */
+function resigned(lockScheme: (typeof lockSchemeNames)[number], key: Schnorr.KeyPair, digest: Uint8Array): Uint8Array {
+  if (lockScheme === 'ecdsa-xor') {
+    return secp256k1.sign(digest, key.secret, { prehash: false, lowS: true, extraEntropy: bytesOf('entropy') })
+  }
+  const { secret: k, publicKey: nonce } = Schnorr.keyPair(bytesOf('another nonce'))
+  const e = Schnorr.challenge({ publicKey: key.publicKey, digest, nonce })
+  return concat(nonce, backend.addScalars(k, backend.multiplyScalars(e, key.secret)))
+}

@@ -102,8 +102,7 @@ function counts(history: History, event: Event, now: UnixSeconds, rules: Reputat
     })
   }
   if (findOf(history, cause, channelId) >= 0) return false
-  // Whoever released in time, or late, has not withheld it; and only what was taken is given back.
-  if (cause === 'releaseWithheld') return findOf(history, 'releasedLate', channelId) < 0
+  // Only what was taken is given back.
   return cause !== 'releasedLate' || findOf(history, 'releaseWithheld', channelId) >= 0
 }
 
