@@ -16,32 +16,14 @@ import { restore } from '../../src/client/restore.ts'
 import { equal } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { parseStatementHeader, paymentHeaders } from '../../src/http/headers.ts'
-import type * as Offer from '../../src/http/Offer.ts'
 import { contentDigest, requestDigest } from '../../src/http/requestDigest.ts'
 import type { Client } from '../../src/protocol/index.ts'
-import {
-  type ClosingOptions,
-  type Held,
-  management,
-  type PaidRoute,
-  paywall,
-  type ServeOptions,
-  type StreamRoute,
-  serve,
-  sqliteVendorStore,
-  Till,
-  type TillOptions,
-  type VendorStore,
-} from '../../src/vendor/index.ts'
+import type { Held } from '../../src/vendor/index.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
-import { amount, type UnixSeconds } from '../../src/wire/amount.ts'
 import type { Statement } from '../../src/wire/Statement.ts'
 import { openFundedBank, temporaryPath } from '../bank/support.ts'
-import { account, bankKey, bytesOf, frameKey, must, now, vendorKey } from '../protocol/world.ts'
-
-export const asset = 'USD/6'
-export const network = 'lockstep:test'
-export const unitPrice = 10n
+import { account, bankKey, bytesOf, must, now } from '../protocol/world.ts'
+import { type StallOptions, type StartedStall, startStall } from './stall.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 
@@ -54,127 +36,33 @@ afterEach(async () => {
   for (const closer of closers.splice(0).reverse()) await closer()
 })
 
-export interface StallOptions {
-  readonly routes?: readonly PaidRoute[]
-  readonly streams?: readonly StreamRoute[]
-  readonly path?: string
-  readonly port?: number
-  readonly publicUrl?: string
-  readonly bankUrl?: string
-  readonly now?: () => UnixSeconds
-  /** What the vendor gets in place of its store. */
-  readonly wrapStore?: (store: VendorStore) => VendorStore
-  readonly till?: Partial<TillOptions>
-  readonly serve?: Partial<ServeOptions>
-}
-
-/** A vendor's process: ended and started again, it is on the same port and store. */
-export interface Stall extends ClosingOptions {
-  readonly url: string
-  readonly path: string
-  /** What its operator was told of. */
-  readonly errors: unknown[]
+export interface Stall extends StartedStall {
   held(channel: PayingChannel): Promise<Held>
   /** Requests and streams under way on a channel. */
   running(channel: PayingChannel): Promise<number>
-  /** Lets what runs end. */
-  close(): Promise<void>
-  /** The same with a process of its own. */
-  restart(change?: StallOptions): Promise<Stall>
+  /** The same, once this one has ended, as a process of its own. */
+  restart(change?: Partial<StallOptions>): Promise<Stall>
 }
 
-export async function openStall(options: StallOptions = {}): Promise<Stall> {
-  const { routes = [], streams = [], path = temporaryPath('vendor.sqlite'), port = 0, bankUrl } = options
-  const { wrapStore = (store) => store } = options
-  const file = sqliteVendorStore(path)
-  const store = wrapStore(file)
-  const till = new Till({
-    store,
-    frameKey: frameKey.secret,
-    now: options.now ?? (() => now),
-    acceptance: {
-      banks: [bankKey.publicKey],
-      vendor: vendorKey.publicKey,
-      vendorFrameKey: frameKey.publicKey,
-      network,
-      asset,
-      lockSchemes: ['schnorr', 'ecdsa-xor'],
-      lifeMin: 600n,
-      graceMin: 600,
-    },
-    ...options.till,
-  })
-  const errors: unknown[] = []
-  const onError = (error: unknown): void => void errors.push(error)
-  const closing = { till, store, vendor: vendorKey }
-  const running = await serve({
-    till,
-    port,
-    streams,
-    onError,
-    handlers: (publicUrl) => [
-      paywall({ till, store, publicUrl, routes, onError, offer: offerOf(bankUrl, { routes, streams }) }),
-      management(closing),
-    ],
-    ...(options.publicUrl && { publicUrl: options.publicUrl }),
-    ...options.serve,
-  })
-  let closed: Promise<void> | undefined
-  const close = (): Promise<void> => {
-    closed ??= running.close().then(async () => {
-      await file.close()
-      // Until whoever holds a connection has heard of it.
-      await new Promise((resolve) => setTimeout(resolve, 20))
-    })
-    return closed
-  }
-  onEnd(close)
+export async function openStall(options: Partial<StallOptions> = {}): Promise<Stall> {
+  const stall = await startStall({ path: temporaryPath('vendor.sqlite'), ...options })
+  onEnd(stall.close)
+  const { till, url, path } = stall
   return {
-    ...closing,
-    url: running.url,
-    path,
-    errors,
-    close,
+    ...stall,
     held: async (channel) => must(await till.find(referenceOf(channel), undefined)).held,
     async running(channel) {
       const found = await till.find(referenceOf(channel), undefined)
       return found.ok ? found.held.running.size : 0
     },
     async restart(change = {}) {
-      await close()
-      return openStall({ ...options, path, port: Number(new URL(running.url).port), ...change })
+      await stall.close()
+      return openStall({ ...options, path, port: Number(new URL(url).port), ...change })
     },
   }
 }
 
-function offerOf(
-  bankUrl = 'http://bank.invalid',
-  sold: { readonly routes: readonly PaidRoute[]; readonly streams: readonly StreamRoute[] },
-): Offer.Offer {
-  return {
-    version: 1,
-    network,
-    asset,
-    banks: [{ key: bankKey.publicKey, url: bankUrl }],
-    vendor: vendorKey.publicKey,
-    vendorFrameKey: frameKey.publicKey,
-    vendorIdentity: bytesOf('vendor identity'),
-    unitPrice: amount(unitPrice),
-    segmentLength: 1024,
-    lockSchemes: ['schnorr', 'ecdsa-xor'],
-    lifeMin: 600,
-    graceMin: 600,
-    routes: [
-      ...sold.routes.map(({ method, path, price }) => ({
-        method,
-        path,
-        price: amount(price),
-        per: 'request' as const,
-      })),
-      ...sold.streams.map(({ path, price }) => ({ method: 'GET', path, price: amount(price), per: 'unit' as const })),
-    ],
-  }
-}
+export type { StallOptions }
 
 export interface Town {
   readonly bank: Bank
@@ -185,7 +73,7 @@ export interface Town {
 
 /** All three, the client with funds at the bank. */
 export async function openTown(
-  options: StallOptions & { readonly fetch?: Fetch; readonly wallet?: ClientOptions } = {},
+  options: Partial<StallOptions> & { readonly fetch?: Fetch; readonly wallet?: ClientOptions } = {},
 ): Promise<Town> {
   const { bank, bankUrl } = await openBankServer()
   const stall = await openStall({ ...options, bankUrl })

@@ -17,3 +17,7 @@ export function changeHeader(name: string, change: (value: string) => string): (
 export function changeFrame(name: string, change: (bytes: Uint8Array) => Uint8Array): (headers: Headers) => Headers {
   return changeHeader(name, (value) => toBase64url(change(readHeader(value))))
 }
+
+export function without(name: string): (headers: Headers) => Headers {
+  return (headers) => Object.fromEntries(Object.entries(headers).filter(([other]) => other !== name))
+}

@@ -16,6 +16,7 @@ import {
   until,
 } from '../e2e/town.ts'
 import { must, now } from '../protocol/world.ts'
+import { without } from './frames.ts'
 import { openShop, price } from './shop.ts'
 
 describe('a lost response', () => {
@@ -50,6 +51,7 @@ describe('a lost response', () => {
     const answers = await Promise.all(sent)
     expect(new Set(await Promise.all(answers.map((response) => response.text())))).toEqual(new Set(['tea']))
     expect(new Set(answers.map((response) => response.headers.get(headerNames.statement))).size).toBe(1)
+    expect(shop.total()).toBe(1)
     expect(await channel.refresh()).toMatchObject({ spent: price, contiguous: 1 })
   })
 
@@ -60,7 +62,7 @@ describe('a lost response', () => {
       const town = await openTown({ routes: shop.routes })
       const channel = await openChannel(town)
       const { index, headers, send } = await prepare(channel, '/goods/tea', price)
-      const { [headerNames.attachment]: _, ...bare } = headers
+      const bare = without(headerNames.attachment)(headers)
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_none, at) => send(how === 'comes too late' && at < 10 ? { headers: bare } : {})),
       )
@@ -187,7 +189,7 @@ describe('a payment resent alone', () => {
     const town = await openTown({ routes: openShop().routes })
     const channel = await openChannel(town)
     const { headers } = await prepare(channel, '/goods/tea', price)
-    const { [headerNames.attachment]: _, ...bare } = headers
+    const bare = without(headerNames.attachment)(headers)
     const url = `${town.stall.url}/lockstep/resend`
     expect(await problemIn(await fetch(url, { method: 'POST', headers: bare }))).toMatchObject({
       reason: 'ChannelUnknown',

@@ -36,8 +36,12 @@ export function openShop(change: Partial<PaidRoute> = {}): Shop {
     total: () => [...runs.values()].reduce((sum, run) => sum + run, 0),
     routes: [
       {
-        ...route('/goods/:name', (_, { params, index }) => Response.json({ name: params.name, run: runs.get(index) })),
         ...change,
+        ...route(
+          '/goods/:name',
+          change.handler ?? ((_, { params, index }) => Response.json({ name: params.name, run: runs.get(index) })),
+        ),
+        price: change.price ?? price,
       },
       route(
         '/echo',
