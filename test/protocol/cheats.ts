@@ -22,7 +22,7 @@ import {
 } from './world.ts'
 
 /** What the client sends instead of an honest core, and the receipt that it goes on from. */
-export interface Cheat {
+interface Cheat {
   readonly commitment?: Uint8Array
   readonly lock?: Uint8Array
   readonly receipt?: Uint8Array

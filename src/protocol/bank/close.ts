@@ -10,6 +10,7 @@ import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { type Refusal, refuse } from '../refusals.ts'
+import * as BankClock from './BankClock.ts'
 
 /** An open channel as the bank holds it. */
 export interface BankChannel {
@@ -30,11 +31,14 @@ export interface Settlement {
   readonly record: Omit<Record.Record, 'salt'>
 }
 
-/** Decides a claim on an open channel: PROTOCOL 3.7. That the channel is open, the caller's compare-and-set makes sure of. */
+/**
+ * Decides a claim on an open channel: PROTOCOL 3.7. That the channel is open, the caller's compare-and-set makes sure of.
+ * `now` is `BankClock.timeOf` this channel, so that a claim is in time exactly while an expiry is not.
+ */
 export function assessClose(close: Close.SignedClose, channel: BankChannel, now: UnixSeconds): Refusal | Settlement {
   const { terms, channelId } = channel
   if (!equal(close.channelId, channelId)) return refuse('ChannelUnknown', 'the claim names another channel')
-  const deadline = terms.expiresAt + BigInt(terms.graceSeconds)
+  const deadline = BankClock.deadline(terms)
   if (now > deadline) return refuse('DeadlinePassed', `claims were taken until ${deadline}; it is ${now}`)
   if (!Close.verify(terms.vendor, close)) return refuse('SignatureInvalid', 'the claim is not signed by the vendor')
 

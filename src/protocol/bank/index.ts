@@ -13,10 +13,19 @@ export {
 } from './ending.ts'
 export { assessEquivocation, type Proven } from './equivocation.ts'
 export { assessExpire, type Expiry } from './expire.ts'
-export { assessLimits, type Bucket, defaultLimits, type Limits, type Rate, takeToken, untilToken } from './limits.ts'
+export {
+  assessLimits,
+  type Bucket,
+  defaultLimits,
+  type Limits,
+  type Rate,
+  type RateName,
+  takeToken,
+  untilToken,
+} from './limits.ts'
 export { assessOpen, grant, type Parties } from './open.ts'
 export { assessOvercharge, type Overcharge, overchargeSeconds } from './overcharge.ts'
-export { type Debt, type Entry, type Holding, type Place, repay, type Transfer } from './postings.ts'
+export { type Debt, type Entry, type EntryKind, type Holding, type Place, repay, type Transfer } from './postings.ts'
 export * as Reputation from './Reputation.ts'
 export { defaultRules, type Rules } from './Rules.ts'
 export { assessRelease, type ReleaseVerdict } from './release.ts'
