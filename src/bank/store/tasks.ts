@@ -4,6 +4,8 @@ import { applyChange } from './changes.ts'
 import type { BankStore, Change } from './contract.ts'
 import * as reads from './reads.ts'
 
+export { schema } from './schema.ts'
+
 /** What runs in the database: the contract, with its log as methods. */
 interface BankTasks extends Omit<BankStore, 'log' | 'close'> {
   appendLogEntry(sequence: number, entry: Uint8Array): Promise<void>

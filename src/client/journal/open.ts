@@ -1,16 +1,18 @@
 import { methodsOf, type Runner } from '../../sql/program.ts'
 import { StoreError } from '../../sql/storeError.ts'
 import { runInThread } from '../../sqlite/run.ts'
+import { runInWorker } from '../../sqlite/worker.ts'
 import type { OpenedJournal } from './contract.ts'
-import { agrees, openMark, readMark, writeMark } from './mark.ts'
-import { schema } from './schema.ts'
-import { type JournalTasks, journalOf, tasks } from './tasks.ts'
+import { agrees, type MarkFile, markFile } from './mark.ts'
+import { type JournalTasks, journalOf, schema, tasks } from './tasks.ts'
 
 export interface OpenJournalOptions {
   /** The journal's file. */
   readonly path: string
   /** The file that carries the generation, `path` with `.generation` where it is not named. Another disk is better. */
   readonly generationPath?: string
+  /** Waits for the disk in this thread, in place of one of its own. */
+  readonly inThread?: boolean
 }
 
 /**
@@ -24,12 +26,13 @@ export interface OpenJournalOptions {
  */
 export async function openJournal(options: OpenJournalOptions): Promise<OpenedJournal> {
   const { path, generationPath = `${path}.generation` } = options
-  return startGeneration(openAlone(path), generationPath)
+  return startGeneration(await openAlone(path, options.inThread === true), markFile(generationPath))
 }
 
-function openAlone(path: string): Runner {
+async function openAlone(path: string, inThread: boolean): Promise<Runner> {
   try {
-    return runInThread(path, schema, tasks, { exclusive: true })
+    if (inThread) return runInThread(path, schema, tasks, { exclusive: true })
+    return await runInWorker({ path, tasks: new URL('./tasks.ts', import.meta.url), exclusive: true })
   } catch (error) {
     if (!(error instanceof StoreError) || error.fault !== 'busy') throw error
     throw new StoreError(
@@ -42,19 +45,20 @@ function openAlone(path: string): Runner {
   }
 }
 
-async function startGeneration(runner: Runner, generationPath: string): Promise<OpenedJournal> {
+/** Begins a generation of the journal that this runner reads and writes alone. The runner is the journal's from here on. */
+export async function startGeneration(runner: Runner, file: MarkFile): Promise<OpenedJournal> {
   try {
     const database = methodsOf<JournalTasks>(runner, tasks)
     const age = await database.age()
-    const mark = readMark(generationPath)
+    const mark = file.read()
     const isNewest = agrees(age, mark)
     const retired = isNewest ? 0 : await database.retire(stale)
     const known = [age.generation, mark?.generation ?? 0n, mark?.next ?? 0n]
     const generation = known.reduce((highest, one) => (one > highest ? one : highest)) + 1n
-    writeMark(generationPath, { generation: age.generation, next: generation, commits: age.commits })
+    file.write({ generation: age.generation, next: generation, commits: age.commits })
     await database.raise(age.generation, generation)
-    writeMark(generationPath, { generation, next: generation, commits: age.commits })
-    const commits = openMark(generationPath)
+    file.write({ generation, next: generation, commits: age.commits })
+    const commits = file.open()
     const journal = journalOf(runner, generation, commits.note)
     return {
       ...journal,

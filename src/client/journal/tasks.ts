@@ -3,6 +3,8 @@ import type { Journal, ProposedChannel, RetiredChannel } from './contract.ts'
 import * as reads from './reads.ts'
 import * as writes from './writes.ts'
 
+export { schema } from './schema.ts'
+
 /** What runs in the database. A writer's generation is the one it started; `undefined` where it started none. */
 export interface JournalTasks extends Pick<Journal, 'channels' | 'payments'> {
   age(): Promise<reads.Age>

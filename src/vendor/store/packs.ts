@@ -1,5 +1,5 @@
 import { isZero } from '../../crypto/bytes.ts'
-import { assert } from '../../protocol/index.ts'
+import { assert } from '../../protocol/assert.ts'
 import { all, change, get, type Program, type Row } from '../../sql/program.ts'
 import { bytes, count, damaged, integer, text } from '../../sql/rows.ts'
 import * as Transaction from '../../wire/Transaction.ts'

@@ -6,6 +6,8 @@ import * as reads from './reads.ts'
 import * as retention from './retention.ts'
 import { commitBatch } from './writes.ts'
 
+export { schema } from './schema.ts'
+
 /** What runs in the database: the contract, packing in parts. */
 interface VendorTasks extends Omit<VendorDatabase, 'pack' | 'close'> {
   packNext(channelId: Uint8Array, receipts: readonly Uint8Array[]): Promise<number>

@@ -1,0 +1,54 @@
+/** A small role: numbers that add up, and tasks that go wrong. */
+
+import { all, change, get, type Program, type Tasks } from '../../src/sql/program.ts'
+import { bytes, integer } from '../../src/sql/rows.ts'
+import type { Schema } from '../../src/sql/schema.ts'
+
+export const schema: Schema = {
+  role: 'counter',
+  migrations: ['-- Counts\nCREATE TABLE counts (count INTEGER NOT NULL, label BLOB NOT NULL) STRICT'],
+}
+
+export const tasks: Tasks = {
+  add: {
+    mode: 'write',
+    *steps(count: bigint, label: Uint8Array): Program<bigint> {
+      yield* change('INSERT INTO counts VALUES (:count, :label)', { count, label })
+      return integer((yield* get('SELECT sum(count) AS sum FROM counts'))!, 'sum')
+    },
+  },
+  list: {
+    mode: 'read',
+    *steps(): Program<readonly Uint8Array[]> {
+      return (yield* all('SELECT label FROM counts')).map((row) => bytes(row, 'label'))
+    },
+  },
+  wait: {
+    mode: 'read',
+    *steps(milliseconds: number): Program<void> {
+      yield* all('SELECT 1')
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds)
+    },
+  },
+  fill: {
+    mode: 'write',
+    *steps(): Program<void> {
+      yield* all('PRAGMA max_page_count = 4')
+      yield* change('INSERT INTO counts VALUES (0, zeroblob(100000))')
+    },
+  },
+  fail: {
+    mode: 'write',
+    *steps(): Program<void> {
+      yield* change('DELETE FROM counts')
+      throw new RangeError('a bug')
+    },
+  },
+  die: {
+    mode: 'read',
+    *steps(): Program<void> {
+      yield* all('SELECT 1')
+      process.exit(9)
+    },
+  },
+}
