@@ -97,7 +97,11 @@ class Thread {
 
   /** What was called before is answered first. */
   async end(): Promise<void> {
-    if (!this.#hasEnded) await this.call(undefined, [])
+    if (!this.#hasEnded) {
+      await this.call(undefined, [])
+      // Who closes a store waits for the end of its thread.
+      this.#worker.ref()
+    }
     await this.#ended
   }
 
