@@ -190,7 +190,8 @@ export class PayingChannel {
     }
     const verdict = Client.acknowledge(this.#channel, statement)
     this.#unanswered.delete(statement.index)
-    await this.save()
+    // A channel that is ahead of its journal is opened from it again, and hears this from the vendor once more.
+    if (this.#broken === undefined) await this.save()
     if (!verdict.ok) throw new RefusedError(verdict)
   }
 
@@ -212,13 +213,15 @@ export class PayingChannel {
 
   /** Stores the channel as it is, with a payment where one was made. */
   async save(payment?: StoredPayment): Promise<void> {
+    if (this.#broken !== undefined) throw this.#broken
     const { journal, opened } = this.#options
     try {
       await journal.commit(this.#channel.channelId, stateOf(this.#channel, { opened, ...this.#kept }), payment)
     } catch (cause) {
-      this.#broken = new JournalError('the journal failed: open the channel from it again', { cause })
-      throw this.#broken
+      this.#broken ??= new JournalError('the journal failed: open the channel from it again', { cause })
     }
+    // Also where only what came before it failed: what builds on that does not leave.
+    if (this.#broken !== undefined) throw this.#broken
   }
 
   async #send(url: string, init: RequestInit, bytes: number): Promise<Response> {
@@ -285,6 +288,7 @@ export class PayingChannel {
 
   /** The vendor's closing and the answer to it, made once and kept. */
   async #release(): Promise<{ closing: Closing.Closing; release: Uint8Array }> {
+    if (this.#broken !== undefined) throw this.#broken
     const { closing: known, release: made } = this.#kept
     // The vendor states its last over what it has: it gets everything first.
     if (known === undefined && this.#channel.frozen === undefined) await this.resend()

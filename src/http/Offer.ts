@@ -67,9 +67,11 @@ function readOffer(value: unknown): Offer {
   if (segmentLength < 1 || segmentLength > segmentLengthMax) throw new TypeError('segmentLength is 1 to 1,024')
   const unitPrice = amountOf(json.unitPrice, 'unitPrice')
   if (unitPrice < 1n) throw new TypeError('unitPrice is at least 1')
+  const graceMin = whole(json.graceMin, 'graceMin')
+  if (graceMin > 0xffffffff) throw new TypeError('graceMin is below 2^32')
   return {
     version: 1,
-    network: text(json.network, 'network'),
+    network: networkOf(json.network),
     asset,
     banks: list(json.banks, 'banks').map((entry) => {
       const bank = object(entry, 'bank')
@@ -82,7 +84,7 @@ function readOffer(value: unknown): Offer {
     segmentLength,
     lockSchemes: list(json.lockSchemes, 'lockSchemes').map((name) => word(name, 'lock scheme', schemeNames)),
     lifeMin: whole(json.lifeMin, 'lifeMin'),
-    graceMin: whole(json.graceMin, 'graceMin'),
+    graceMin,
     routes: list(json.routes, 'routes').map((entry) => {
       const route = object(entry, 'route')
       return {
@@ -96,6 +98,13 @@ function readOffer(value: unknown): Offer {
 }
 
 const schemeNames = Object.keys(lockSchemes) as readonly LockSchemeName[]
+
+/** As terms can hold it. */
+function networkOf(value: unknown): string {
+  const network = text(value, 'network')
+  if (!/^[\x21-\x7e]{1,32}$/.test(network)) throw new TypeError('network is 1 to 32 printable characters')
+  return network
+}
 
 function urlOf(value: unknown, what: string): string {
   const { protocol, href } = new URL(text(value, what))
