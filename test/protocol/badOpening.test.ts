@@ -98,7 +98,7 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('evidence of a bad opening, %s,
   it('is refused of every lock but the wrong one', () => {
     for (const index of [1, 2, 4, 5, 6]) {
       const evidence = accuse(world, { index, checkpoint, receipt: receipts[index] })
-      const detail = new RegExp(`^lock ${index} (?:holds|opens)$`)
+      const detail = `lock ${index} ${lockScheme === 'schnorr' ? 'holds' : 'opens'}`
       expect(judge(world, evidence)).toMatchObject({ reason: 'EvidenceInvalid', detail })
     }
   })
@@ -180,7 +180,9 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('evidence of a bad opening, %s,
     }
     const late = signed(honest.cores, payments + 1)
     const misplaced = accuse(honest, { index: 3, checkpoint: late, receipt: client.receipt })
-    expect(judge(honest, misplaced)).toMatchObject({ detail: /stands at payment 7, the cores end at 6/ })
+    expect(judge(honest, misplaced)).toMatchObject({
+      detail: expect.stringMatching(/stands at payment 7, the cores end at 6/),
+    })
     // Payments 3 and 4 in each other's place, and one of another channel: no vendor takes them, whoever signs them.
     const swapped = [0, 1, 3, 2, 4, 5].map((at) => honest.cores[at]!)
     const foreign = honest.cores.map((core, at) => (at === 2 ? other.cores[2]! : core))
@@ -188,7 +190,9 @@ describe.each(['schnorr', 'ecdsa-xor'] as const)('evidence of a bad opening, %s,
       for (const index of [3, 4]) {
         const checkpoint = signed(cores, payments)
         const evidence = accuse({ ...honest, cores }, { index, checkpoint, receipt: client.receipt })
-        expect(judge(honest, evidence)).toMatchObject({ detail: /^the core is not payment [34] of this channel$/ })
+        expect(judge(honest, evidence)).toMatchObject({
+          detail: expect.stringMatching(/^the core is not payment [34] of this channel$/),
+        })
       }
     }
   })
