@@ -72,9 +72,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
         server.close(() => resolve())
       })
       const impatience = setTimeout(() => server.closeAllConnections(), closeTimeoutMs)
-      server.closeIdleConnections()
+      // A connection that was answering is idle afterwards, and its client may keep it open.
+      const sweep = setInterval(() => server.closeIdleConnections(), 20)
       await sockets.close()
       await closed
+      clearInterval(sweep)
       clearTimeout(impatience)
       await till.flush()
     },
