@@ -38,6 +38,7 @@ export function* writeChange(generation: bigint | undefined, { channelId, state,
   if (maySign === undefined) throw new Error('nothing is signed on a channel that is retired or unknown')
   yield* upsertState(channelId, state)
   if (payment !== undefined) yield* insertPayment(channelId, payment)
+  if (state.index > 0) yield* assertStored(channelId, state.index)
   return commits
 }
 
@@ -104,6 +105,15 @@ function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void>
     },
   )
   if (written === 0) throw new Error('the journal holds a newer state of this channel: is another process using it?')
+}
+
+/** Writes may be on their way when one before them fails: none counts a payment that is not here, and could not be resent. */
+function* assertStored(channelId: Uint8Array, index: number): Program<void> {
+  const stored = yield* get(
+    'SELECT 1 AS found FROM payments WHERE shard = :shard AND channel_id = :channelId AND number = :index',
+    { shard: shardOf(channelId), channelId, index },
+  )
+  if (stored === undefined) throw new StoreError(`Payment ${index} could not be stored, and so nothing after it is.`)
 }
 
 function* insertPayment(channelId: Uint8Array, payment: StoredPayment): Program<void> {
