@@ -23,7 +23,7 @@ import * as Attachment from '../../src/wire/Attachment.ts'
 import type { Statement } from '../../src/wire/Statement.ts'
 import { openFundedBank, temporaryPath } from '../bank/support.ts'
 import { account, bankKey, bytesOf, must, now } from '../protocol/world.ts'
-import { type StallOptions, type StartedStall, startStall } from './stall.ts'
+import { type StallOptions, type StartedStall, startStall, unitPrice } from './stall.ts'
 
 const closers: (() => Promise<unknown>)[] = []
 
@@ -62,7 +62,7 @@ export async function openStall(options: Partial<StallOptions> = {}): Promise<St
   }
 }
 
-export type { StallOptions }
+export { type StallOptions, unitPrice }
 
 export interface Town {
   readonly bank: Bank
