@@ -145,7 +145,10 @@ function encodeBody(action: Action): Uint8Array {
       return withdraw.encode(action)
     case 'register':
       return register.encode(action)
-    default:
+    case 'expire':
+    case 'fetchClosing':
+    case 'dispute':
+    case 'fetchRelease':
       return ofChannel.encode(action)
   }
 }
@@ -158,7 +161,10 @@ function bodySize(kind: Action['kind']): number {
       return withdraw.size
     case 'register':
       return register.size
-    default:
+    case 'expire':
+    case 'fetchClosing':
+    case 'dispute':
+    case 'fetchRelease':
       return ofChannel.size
   }
 }
@@ -179,7 +185,10 @@ function parseBody(kind: Action['kind'], input: Uint8Array): Parsed<Action> {
       const body = register.parse(input)
       return body.ok ? parsed({ kind, ...body.value }) : body
     }
-    default: {
+    case 'expire':
+    case 'fetchClosing':
+    case 'dispute':
+    case 'fetchRelease': {
       const body = ofChannel.parse(input)
       return body.ok ? parsed({ kind, ...body.value }) : body
     }
