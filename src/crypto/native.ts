@@ -52,7 +52,7 @@ function create(libsecp: Libsecp256k1, crypto: NodeCrypto): Backend {
     name: 'native',
 
     sha256(data) {
-      return plain(crypto.hash('sha256', data, 'buffer'))
+      return fromBinary(crypto.hash('sha256', data, 'binary'))
     },
 
     hmacSha256(key) {
@@ -146,6 +146,13 @@ function liftEven(x: Uint8Array): Uint8Array {
 
 function identity(x: Uint8Array): Uint8Array {
   return x
+}
+
+/** Bytes of a string with one character a byte: Node.js makes that string in less than half the time of a `Buffer`. */
+function fromBinary(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length)
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index)
+  return bytes
 }
 
 /** A `Buffer`'s `slice` shares memory where a `Uint8Array`'s copies: no `Buffer` leaves this file. */
