@@ -3,6 +3,7 @@
 import { bytesToHex, hexToBytes } from '@noble/hashes/utils.js'
 
 const encoder = new TextEncoder()
+const brief = new Uint8Array(1024)
 
 export function utf8(text: string): Uint8Array<ArrayBuffer> {
   return encoder.encode(text)
@@ -28,6 +29,20 @@ export function concat(...parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer>
     offset += part.length
   }
   return joined
+}
+
+/**
+ * The same in memory that the next call overwrites: for what is read at once and not kept. Memory of its own for some hundred
+ * bytes costs more than their hash.
+ */
+export function concatBriefly(...parts: readonly Uint8Array[]): Uint8Array {
+  let size = 0
+  for (const part of parts) {
+    if (size + part.length > brief.length) return concat(...parts)
+    brief.set(part, size)
+    size += part.length
+  }
+  return brief.subarray(0, size)
 }
 
 /** Compares every byte whatever the first difference: safe for MACs and secrets of public length. */

@@ -1,5 +1,5 @@
 import { backend } from './backend.ts'
-import { concat, utf8 } from './bytes.ts'
+import { concat, concatBriefly, utf8 } from './bytes.ts'
 
 /** SHA-256 of `data`: 32 bytes. */
 export function sha256(data: Uint8Array): Uint8Array {
@@ -21,5 +21,5 @@ export type TaggedHash = (...parts: readonly Uint8Array[]) => Uint8Array
 export function taggedHash(tag: string): TaggedHash {
   const tagHash = sha256(utf8(tag))
   const prefix = concat(tagHash, tagHash)
-  return (...parts) => sha256(concat(prefix, ...parts))
+  return (...parts) => sha256(concatBriefly(prefix, ...parts))
 }
