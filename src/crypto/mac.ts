@@ -30,5 +30,5 @@ export function hkdf(args: {
 /** HMAC-SHA-256 cut to 16 bytes. Compare with `equal`. */
 export function createMac(key: Uint8Array): (data: Uint8Array) => Uint8Array {
   const hmac = backend.hmacSha256(key)
-  return (data) => hmac(data).subarray(0, macSize)
+  return (data) => hmac(data).slice(0, macSize)
 }

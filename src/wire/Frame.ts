@@ -59,6 +59,7 @@ const ask: Layout<Ask & { readonly kind: number }> = layout('ask', {
 
 const paymentOfScalarLock = paymentWith(32)
 const paymentOfMaskLock = paymentWith(64)
+const payments = [paymentOfScalarLock, paymentOfMaskLock]
 
 export const tickSize: number = tick.size + sizes.mac
 export const askSize: number = ask.size + sizes.mac
@@ -73,11 +74,11 @@ export function encodePayment(payment: Payment, mac: Mac): Uint8Array<ArrayBuffe
 
 /** Everything but the MAC, which only the channel's vendor can check: {@link isSealed}. */
 export function parsePayment(input: Uint8Array): Parsed<Payment> {
-  const lockSize = [32, 64].find((size) => input.length === paymentSize(size))
-  if (lockSize === undefined) {
+  const payment = payments.find(({ size }) => input.length === size + sizes.mac)
+  if (payment === undefined) {
     return malformed(`payment has ${paymentSize(32)} or ${paymentSize(64)} bytes; got ${input.length}`)
   }
-  const result = paymentLayout(lockSize).parse(input.subarray(0, input.length - sizes.mac))
+  const result = payment.parse(input.subarray(0, input.length - sizes.mac))
   if (!result.ok) return result
   if (result.value.index < 1) return malformed('payment: indices start at 1')
   return result.value.step > segmentLengthMax ? malformed('payment: a segment has at most 1,024 coins') : result
