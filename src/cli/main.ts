@@ -7,6 +7,11 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   paper: async () => (await import('./commands/paper.ts')).paper,
   verify: async () => (await import('./commands/verify.ts')).verify,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  bank: async () => (await import('./commands/bank.ts')).bank,
+  vendor: async () => (await import('./commands/vendor.ts')).vendor,
+  channels: async () => (await import('./commands/channels.ts')).channels,
+  ledger: async () => (await import('./commands/ledger.ts')).ledger,
+  doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 
 const help = createHelp(() => Promise.all(Object.values(topics).map((load) => load())))
@@ -37,9 +42,13 @@ export async function main(args: readonly string[]): Promise<number> {
 
 /** Errors of the outer layers that say in one line what to do. By name: their modules need not be loaded for it. */
 const expected: ReadonlySet<string> = new Set([
+  'AdminRefused',
+  'AdminSocketError',
   'ChainError',
   'CollectError',
   'ListenError',
+  'OpsListenError',
+  'PortBusyError',
   'RefusedError',
   'StoreError',
   'UnansweredError',

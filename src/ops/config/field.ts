@@ -222,9 +222,9 @@ export function nearest(name: string, known: readonly string[]): string | undefi
 /** Levenshtein's: insertions, deletions and replacements. */
 function distance(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, at) => at)
-  for (const [i, letter] of [...left].entries()) {
+  for (const [i, letter] of left.split('').entries()) {
     const next = [i + 1]
-    for (const [j, other] of [...right].entries()) {
+    for (const [j, other] of right.split('').entries()) {
       next.push(Math.min(row[j + 1]! + 1, next[j]! + 1, row[j]! + (letter === other ? 0 : 1)))
     }
     row = next

@@ -1,0 +1,46 @@
+import { type Details, jsonLogger, type Logger, type LogLevel, printable } from './logger.ts'
+
+/**
+ * A logger on stderr: `pino` where it is installed, which writes without holding up the loop; otherwise plain lines. Both say
+ * the same.
+ */
+export async function openLogger(level: LogLevel): Promise<Logger> {
+  const pino = await loadPino()
+  if (pino === undefined) {
+    return jsonLogger({ level, now: () => new Date(), write: (line) => void process.stderr.write(line) })
+  }
+  const destination = pino.destination({ dest: 2, sync: false })
+  const logger = pino.pino(
+    {
+      level,
+      base: null,
+      messageKey: 'event',
+      timestamp: () => `,"time":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination,
+  )
+  const at =
+    (name: LogLevel) =>
+    (event: string, details: Details = {}): void => {
+      if (logger.isLevelEnabled(name)) logger[name](printable(details), event)
+    }
+  return {
+    debug: at('debug'),
+    info: at('info'),
+    warn: at('warn'),
+    error: at('error'),
+    flush: () => destination.flushSync(),
+  }
+}
+
+/** An optional peer: `undefined` where it is not installed. */
+async function loadPino(): Promise<Pick<typeof import('pino'), 'pino' | 'destination'> | undefined> {
+  try {
+    const { pino } = await import('pino')
+    return { pino, destination: pino.destination }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') return undefined
+    throw error
+  }
+}

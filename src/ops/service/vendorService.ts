@@ -1,0 +1,178 @@
+import { backend } from '../../crypto/backend.ts'
+import { toHex, utf8 } from '../../crypto/bytes.ts'
+import { hkdf } from '../../crypto/mac.ts'
+import type * as Schnorr from '../../crypto/Schnorr.ts'
+import type { Offer } from '../../http/index.ts'
+import { Client } from '../../protocol/index.ts'
+import { type ClosingOptions, management, paywall, serve, Till } from '../../vendor/index.ts'
+import type { VendorDatabase } from '../../vendor/store/contract.ts'
+import { amount } from '../../wire/amount.ts'
+import { type LoadedConfig, readKeyPair, sectionOf, type VendorConfig } from '../config/index.ts'
+import { errorDetails } from '../log/logger.ts'
+import { serviceFamilies, type Unclaimed, vendorFamilies } from '../metrics/catalogue.ts'
+import { countPayments, createVendorCounters, meterCommits, meterHandler, meterTill } from '../metrics/metered.ts'
+import { openExposition } from '../metrics/prometheus.ts'
+import { serveAdmin } from './admin.ts'
+import { systemTime } from './clock.ts'
+import { type Goods, goodsOf } from './configuredRoutes.ts'
+import { createJobCounters, startJobs } from './jobs.ts'
+import { serveOps } from './opsServer.ts'
+import { createReadiness, lastWriteCheck } from './readiness.ts'
+import { Opened, type RunningService, type ServiceDeps } from './service.ts'
+import { openVendorDatabase } from './stores.ts'
+import { vendorActions } from './vendorActions.ts'
+import { vendorJobs } from './vendorJobs.ts'
+import { waitForStore } from './waitForStore.ts'
+
+/** Runs a vendor as its config says, until it is stopped. Throws one line for what is wrong with the config or the machine. */
+export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Promise<RunningService> {
+  const { logger } = deps
+  const config = sectionOf(loaded, 'vendor')
+  const settlement = readKeyPair(config.keyFile)
+  const frame = readKeyPair(config.frameKeyFile)
+  const goods = await goodsOf(config, loaded.path)
+  const counters = createVendorCounters()
+  const jobCounters = createJobCounters()
+  const unclaimed: Unclaimed = { value: new Map(), channels: 0, deadline: undefined, inDoubt: 0 }
+  const opened = new Opened(logger)
+  let store: VendorDatabase | undefined
+  const readiness = createReadiness({
+    store: async () => {
+      if (store === undefined) throw new Error('is not open yet')
+      await store.due(systemTime(), 1)
+    },
+    writes: lastWriteCheck(counters.commits, () => performance.now()),
+  })
+  try {
+    const families = [
+      ...serviceFamilies({ version: deps.version, backend: backend.name }, { jobs: jobCounters, readiness }),
+      ...vendorFamilies(counters, unclaimed, () => Date.now() / 1000),
+    ]
+    const exposition = await openExposition(families)
+    if (exposition === undefined) logger.warn('no metrics: install prom-client to have them')
+    const ops = await serveOps({ readiness, exposition }, config.ops)
+    opened.add('health and metrics', () => ops.close())
+
+    const database = await waitForStore(() => openVendorDatabase(config.store), deps, config)
+    opened.add('store', () => database.close())
+    store = meterCommits(database, counters.commits, {
+      nowMs: () => performance.now(),
+      onDone: countPayments(counters, config.asset),
+    })
+    const till = meterTill(createTill(config, { store, settlement, frame }), counters)
+    opened.add('till', () => till.flush())
+    const closing: ClosingOptions = { till, store, vendor: settlement }
+    const onError = (error: unknown): void => logger.error('request failed', errorDetails(error, { withStack: true }))
+    const offer = offerOf(config, { settlement, frame, goods })
+    const server = await serve({
+      till,
+      host: config.host,
+      port: config.port,
+      ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
+      handlers: (publicUrl) =>
+        [
+          paywall({ till, store: closing.store, offer, publicUrl, routes: goods.routes, onError }),
+          management(closing),
+        ].map((handler) => meterHandler(handler, counters)),
+      streams: goods.streams,
+      closeTimeoutMs: config.shutdownSeconds * 1000,
+      onError,
+    })
+    // It stops taking requests, ends streams, and resolves when all of them are durable.
+    opened.add('server', () => server.close())
+    const jobs = startJobs(
+      { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random },
+      vendorJobs(config, { closing, store: database, unclaimed, logger }),
+      config.jobs.jitter,
+    )
+    opened.add('jobs', () => jobs.stop())
+    const admin = await serveAdmin(config.adminSocket, vendorActions(config, closing))
+    opened.add('admin socket', () => admin.close())
+    logger.info('ready', {
+      role: 'vendor',
+      url: server.url,
+      publicUrl: config.publicUrl,
+      ops: ops.url,
+      vendor: toHex(settlement.publicKey),
+      network: config.network,
+    })
+    return {
+      url: server.url,
+      opsUrl: ops.url,
+      stop: async () => {
+        readiness.drain()
+        await opened.close()
+      },
+    }
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+/** Who holds the vendor's channels: in the service, and in a command that closes one while no service runs. */
+export function createTill(
+  config: VendorConfig,
+  {
+    store,
+    settlement,
+    frame,
+  }: { readonly store: VendorDatabase; readonly settlement: Schnorr.KeyPair; readonly frame: Schnorr.KeyPair },
+): Till {
+  const { banks, network, asset, lockSchemes, lifeMinSeconds, graceMinSeconds } = config
+  return new Till({
+    store,
+    frameKey: frame.secret,
+    now: systemTime,
+    acceptance: {
+      banks: banks.map(({ key }) => key),
+      vendor: settlement.publicKey,
+      vendorFrameKey: frame.publicKey,
+      network,
+      asset,
+      lockSchemes,
+      lifeMin: BigInt(lifeMinSeconds),
+      graceMin: graceMinSeconds,
+    },
+  })
+}
+
+function offerOf(
+  config: VendorConfig,
+  {
+    settlement,
+    frame,
+    goods,
+  }: { readonly settlement: Schnorr.KeyPair; readonly frame: Schnorr.KeyPair; readonly goods: Goods },
+): Offer.Offer {
+  const { banks, network, asset, unitPrice, segmentLength, lockSchemes, lifeMinSeconds, graceMinSeconds, identity } =
+    config
+  return {
+    version: 1,
+    network,
+    asset,
+    banks,
+    vendor: settlement.publicKey,
+    vendorFrameKey: frame.publicKey,
+    vendorIdentity: Client.commitIdentity(identitySalt(settlement), utf8(identity)),
+    unitPrice: amount(unitPrice),
+    segmentLength,
+    lockSchemes,
+    lifeMin: lifeMinSeconds,
+    graceMin: graceMinSeconds,
+    routes: [
+      ...goods.routes.map(({ method, path, price }) => ({
+        method,
+        path,
+        price: amount(price),
+        per: 'request' as const,
+      })),
+      ...goods.streams.map(({ path, price }) => ({ method: 'GET', path, price: amount(price), per: 'unit' as const })),
+    ],
+  }
+}
+
+/** The same at every start, and for nobody else to know: who is shown it can check the commitment. */
+function identitySalt({ secret }: Schnorr.KeyPair): Uint8Array {
+  return hkdf({ secret, salt: utf8('lockstep/vendor-identity'), info: new Uint8Array(0), length: 32 })
+}

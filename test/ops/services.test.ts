@@ -1,0 +1,206 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { createWallet, type Wallet } from '../../src/client/index.ts'
+import { openJournal } from '../../src/client/journal/open.ts'
+import { toHex, utf8 } from '../../src/crypto/bytes.ts'
+import { systemTime } from '../../src/ops/service/clock.ts'
+import { Client } from '../../src/protocol/index.ts'
+import { fund, lockstep, onEnd, openPlace, type Place, startService } from './services.ts'
+
+describe('a bank and a vendor as services', { timeout: 120_000 }, () => {
+  test('are paid through, count it, stop in order, and go on where they were', async () => {
+    const place = await openPlace()
+    const bank = await startService('bank', place.config)
+    expect(await bank.ready()).toEqual({ status: 200, checks: { store: 'ok', writes: 'ok' } })
+    await fund(place)
+    const vendor = await startService('vendor', place.config)
+    const wallet = await openWallet(place)
+    const channel = await wallet.open(vendor.url, { funds: 1_000_000n })
+
+    const report = await channel.fetch(`${vendor.url}/report`, 1000n)
+    expect(await report.text()).toBe('worth its price\n')
+    expect(report.headers.get('Content-Type')).toBe('text/plain; charset=utf-8')
+    for (const word of ['one', 'two']) {
+      const echo = await channel.fetch(`${vendor.url}/echo`, 10n, { method: 'POST', body: word })
+      expect(await echo.text()).toBe(word)
+    }
+    expect((await fetch(`${vendor.url}/report`)).status).toBe(402)
+
+    expect(await vendor.metric('lockstep_payments_total{outcome="charged"}')).toBe(3)
+    expect(await vendor.metric('lockstep_charged_base_units_total{asset="USD/6"}')).toBe(1020)
+    expect(await vendor.metric('lockstep_problem_answers_total{reason="PaymentRequired"}')).toBe(1)
+    expect(await vendor.metric('lockstep_commit_seconds_count')).toBeGreaterThan(0)
+    expect(await vendor.metric('lockstep_ready')).toBe(1)
+    expect(await bank.metric('lockstep_bank_events_total{event="opened"}')).toBe(1)
+    expect(await bank.metric('lockstep_bank_commands_total{command="deposit"}')).toBe(1)
+
+    for (const service of [vendor, bank]) {
+      expect(await service.end('SIGTERM')).toMatchObject({ code: 0 })
+      expect(service.events().map(({ event }) => event)).toEqual(expect.arrayContaining(['ready', 'stopping', 'ended']))
+    }
+    expect(readdirSync(place.folder).filter((name) => /^(?:bank|vendor)\.(?:db-wal|sock)$/.test(name))).toEqual([])
+
+    const later = { bank: await startService('bank', place.config), vendor: await startService('vendor', place.config) }
+    expect(later.vendor.url).toBe(vendor.url)
+    expect(await (await channel.fetch(`${vendor.url}/report`, 1000n)).text()).toBe('worth its price\n')
+    const closed = await channel.close()
+    expect(closed.closing.spent).toBe(2020n)
+
+    const id = toHex(channel.state.channelId)
+    const claimed = await lockstep(['channels', 'close', id.slice(0, 8), '--config', place.config])
+    expect(claimed).toMatchObject({ code: 0 })
+    expect(JSON.parse(claimed.stdout)).toEqual({ channel: id, settled: '2020', refund: '997980', basis: 'proven' })
+    await lockstep(['bank', 'record', '--config', place.config])
+    expect(await balanceOf(place, toHex(place.vendor.publicKey))).toBe('2020')
+    expect(await balanceOf(place, toHex(place.account.publicKey))).toBe('4997980')
+    const audit = await lockstep(['ledger', 'audit', '--config', place.config, '--json'])
+    expect(audit).toMatchObject({ code: 0 })
+    expect(JSON.parse(audit.stdout)).toMatchObject({
+      ok: true,
+      faults: [],
+      imbalance: { 'USD/6': '0' },
+      counts: { accounts: 2, channelsOpen: 0, channelsEnded: 1, records: 1, recordsQueued: 0 },
+    })
+  })
+
+  test('end with 0 on SIGINT too', async () => {
+    const place = await openPlace()
+    const bank = await startService('bank', place.config)
+    expect(await bank.end('SIGINT')).toMatchObject({ code: 0 })
+  })
+
+  test('let a request that runs end, and its payment be stored, before they stop', async () => {
+    const place = await openPlace()
+    writeFileSync(join(place.folder, 'slow.mjs'), slowModule)
+    place.write({ vendor: { routes: [], module: 'slow.mjs' } })
+    const bank = await startService('bank', place.config)
+    await fund(place)
+    const vendor = await startService('vendor', place.config)
+    const channel = await (await openWallet(place)).open(vendor.url, { funds: 1_000_000n })
+    const answer = channel.fetch(`${vendor.url}/slow`, 5n)
+    await expect.poll(() => existsSync(join(place.folder, 'started'))).toBe(true)
+    const ended = vendor.end()
+    expect(await (await answer).text()).toBe('done')
+    expect(await ended).toMatchObject({ code: 0 })
+    expect(channel.state.acknowledged).toBe(5n)
+    await bank.end()
+    const listed = await lockstep(['channels', 'ls', '--config', place.config, '--json'])
+    expect(JSON.parse(listed.stdout)).toMatchObject({ spent: '5', phase: 'open', payments: 1 })
+  })
+
+  test('are one a store: a second one on the same socket does not start', async () => {
+    const place = await openPlace()
+    await startService('bank', place.config)
+    const second = await lockstep(['bank', '--config', place.config], { LOCKSTEP_BANK_PORT: '0' })
+    expect(second.code).toBe(1)
+    expect(second.stderr).toContain('answered by a process that runs')
+  })
+
+  test('take the socket that one who was killed left behind', async () => {
+    const place = await openPlace()
+    const bank = await startService('bank', place.config)
+    await bank.end('SIGKILL')
+    expect(existsSync(join(place.folder, 'bank.sock'))).toBe(true)
+    const next = await startService('bank', place.config)
+    expect(next.pid).not.toBe(bank.pid)
+    expect(statSync(join(place.folder, 'bank.sock')).mode & 0o777).toBe(0o600)
+  })
+
+  test('take their key from the environment, and say nothing of it', async () => {
+    const place = await openPlace()
+    place.write({ bank: { keyFile: undefined } })
+    const secret = toHex(place.bank.secret)
+    const bank = await startService('bank', place.config, { LOCKSTEP_BANK_KEY: secret, LOCKSTEP_LOG_LEVEL: 'debug' })
+    const { stdout, stderr } = await bank.end()
+    expect(stdout + stderr).not.toContain(secret)
+    expect(bank.events().find(({ event }) => event === 'ready')).toMatchObject({ bank: toHex(place.bank.publicKey) })
+  })
+
+  test('know no payer in what they log', async () => {
+    const place = await openPlace()
+    const bank = await startService('bank', place.config, { LOCKSTEP_LOG_LEVEL: 'debug' })
+    await fund(place)
+    const vendor = await startService('vendor', place.config, { LOCKSTEP_LOG_LEVEL: 'debug' })
+    const channel = await (await openWallet(place)).open(vendor.url, { funds: 1_000_000n })
+    await channel.fetch(`${vendor.url}/report`, 1000n)
+    const said = [await vendor.end(), await bank.end()].map(({ stdout, stderr }) => stdout + stderr).join('')
+    expect(said).not.toContain(toHex(place.account.publicKey))
+  })
+})
+
+describe('the operator', { timeout: 120_000 }, () => {
+  test('is told what the bank refuses, and that none runs', async () => {
+    const place = await openPlace()
+    const account = toHex(place.account.publicKey)
+    const none = await lockstep(['bank', 'register', account, '--config', place.config])
+    expect(none).toMatchObject({ code: 1, stdout: '' })
+    expect(none.stderr).toContain('no service listens there')
+    await startService('bank', place.config)
+    const refusals = [
+      [['deposit', account, 'USD/6', '5'], 'is not registered'],
+      [['deposit', account, 'USD/6', '1.5'], 'decimal integer of base units'],
+      [['deposit', account, 'EUR/2', '5'], 'EUR/2 is none of USD/6'],
+      [['register', 'ab'], 'a public key of 64 hex digits'],
+    ] as const
+    for (const [order, reason] of refusals) {
+      const { code, stderr } = await lockstep(['bank', ...order, '--config', place.config])
+      expect(code).toBe(1)
+      expect(stderr).toContain(reason)
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+    }
+  })
+
+  test('uses a command as it is meant, or hears with exit 2 how', async () => {
+    const place = await openPlace()
+    const wrong = [
+      ['bank', 'deposit', 'ab', '--config', place.config],
+      ['bank', 'rob', '--config', place.config],
+      ['bank'],
+      ['channels', 'close', '--config', place.config],
+      ['channels', 'ls', 'ab', '--config', place.config],
+      ['channels', 'show', 'x!', '--config', place.config],
+      ['ledger', '--config', place.config],
+      ['ledger', 'export', '--format', 'xml', '--config', place.config],
+      ['doctor'],
+    ]
+    for (const args of wrong) {
+      const { code, stdout, stderr } = await lockstep(args)
+      expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
+      expect(stderr.trim().split('\n')).toHaveLength(1)
+    }
+  })
+})
+
+const slowModule = `
+import { writeFileSync } from 'node:fs'
+export const routes = [{
+  method: 'GET',
+  path: '/slow',
+  price: 5n,
+  async handler() {
+    writeFileSync(new URL('started', import.meta.url), '')
+    await new Promise((resolve) => setTimeout(resolve, 400))
+    return new Response('done')
+  },
+}]
+`
+
+async function openWallet({ folder, account, bank, bankUrl }: Place): Promise<Wallet> {
+  const journal = await openJournal({ path: join(folder, 'client.db') })
+  onEnd(() => journal.close())
+  return createWallet({
+    journal,
+    account,
+    bank: { key: bank.publicKey, url: bankUrl },
+    clientIdentity: Client.commitIdentity(new Uint8Array(32), utf8('')),
+    now: systemTime,
+    random: (size) => new Uint8Array(randomBytes(size)),
+  })
+}
+
+async function balanceOf({ config }: Place, account: string): Promise<string | undefined> {
+  const { stdout } = await lockstep(['bank', 'balance', account, '--config', config, '--json'])
+  return (JSON.parse(stdout) as { balances: Readonly<Record<string, string>> }).balances['USD/6']
+}
