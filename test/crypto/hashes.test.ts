@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from 'node:crypto'
+import { createHash, createHmac, hkdfSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, equal, fromHex, isZero, toHex, u32, u64, utf8, xor } from '../../src/crypto/bytes.ts'
@@ -22,6 +22,15 @@ describe('hashes', () => {
         expect(toHex(hash(whole))).toBe(toHex(hash(left, right)))
       }),
     )
+  })
+
+  it.each([959, 960, 961, 5000])('and MACs are right past the memory that short messages share: %i bytes', (size) => {
+    const message = new Uint8Array(size).map((_, index) => index)
+    const tag = sha256(utf8('lockstep/test'))
+    const hash = taggedHash('lockstep/test')(message)
+    expect(toHex(hash)).toBe(createHash('sha256').update(tag).update(tag).update(message).digest('hex'))
+    const expected = createHmac('sha256', tag).update(message).digest('hex').slice(0, 32)
+    expect(toHex(createMac(tag)(message))).toBe(expected)
   })
 })
 
