@@ -15,17 +15,19 @@ export type Row = Readonly<Record<string, bigint | string | Uint8Array | null>>
 
 export type Step =
   | { readonly kind: 'read' | 'change'; readonly sql: string; readonly values: Values }
-  | { readonly kind: 'insert'; readonly insert: Insert; readonly rows: readonly (readonly Value[])[] }
+  | { readonly kind: 'insert' | 'insertEach'; readonly insert: Insert; readonly rows: readonly (readonly Value[])[] }
   | { readonly kind: 'update'; readonly update: Update; readonly rows: readonly (readonly Value[])[] }
   | { readonly kind: 'undo' }
 
 /** Many rows of a table, in the order in which each row gives its values. No two rows have one key. */
 interface Rows {
   readonly table: string
-  readonly columns: Readonly<Record<string, 'integer' | 'blob' | 'text'>>
+  readonly columns: Readonly<Record<string, ColumnType>>
   /** Columns that identify a row. */
   readonly key: readonly string[]
 }
+
+export type ColumnType = 'integer' | 'blob' | 'text'
 
 export interface Insert extends Rows {
   /** What has to hold of a row before it is inserted: its columns are `given.shard` and so on. */
@@ -92,9 +94,14 @@ export function* change(sql: string, values: Values = {}): Program<number> {
   return (yield { kind: 'change', sql, values }) as number
 }
 
-/** Inserts each row; gives the places of those that met the conflict and were not written. */
-export function* insertAll(insert: Insert, rows: readonly (readonly Value[])[]): Program<readonly number[]> {
-  return rows.length === 0 ? [] : ((yield { kind: 'insert', insert, rows }) as readonly number[])
+/** How many of the rows were written: those that met the conflict may not be. */
+export function* insertAll(insert: Insert, rows: readonly (readonly Value[])[]): Program<number> {
+  return rows.length === 0 ? 0 : ((yield { kind: 'insert', insert, rows }) as number)
+}
+
+/** The same; gives the places of the rows that were not written. */
+export function* insertEach(insert: Insert, rows: readonly (readonly Value[])[]): Program<readonly number[]> {
+  return rows.length === 0 ? [] : ((yield { kind: 'insertEach', insert, rows }) as readonly number[])
 }
 
 /** How many rows the update found and changed. */

@@ -113,6 +113,8 @@ class Connection {
       case 'change':
         return Number(this.#prepare(step.sql).run(step.values as Record<string, SQLInputValue>).changes)
       case 'insert':
+        return step.rows.length - this.#unchanged(this.#forEach(step.insert, insertSql), step.rows).length
+      case 'insertEach':
         return this.#unchanged(this.#forEach(step.insert, insertSql), step.rows)
       case 'update':
         return step.rows.length - this.#unchanged(this.#forEach(step.update, updateSql), step.rows).length

@@ -1,4 +1,4 @@
-import { get, type Insert, insertAll, type Program, type Value } from '../../sql/program.ts'
+import { get, type Insert, insertAll, insertEach, type Program, type Value } from '../../sql/program.ts'
 import { count } from '../../sql/rows.ts'
 import type { Batch, Committed, PaymentChange, StoredChannel } from './contract.ts'
 import { shardOf } from './shard.ts'
@@ -10,7 +10,7 @@ import { shardOf } from './shard.ts'
 export function* commitBatch({ channels, payments }: Batch): Program<Committed> {
   // Always in one order: two nodes that write the same channels never wait for each other.
   const ordered = channels.length > 1 ? channels.toSorted(byChannelId) : channels
-  const unwritten = yield* insertAll(channelRows, ordered.map(channelRow))
+  const unwritten = yield* insertEach(channelRows, ordered.map(channelRow))
   const fenced = new Set<string>()
   for (const place of unwritten) {
     const channel = ordered[place]!
@@ -19,10 +19,10 @@ export function* commitBatch({ channels, payments }: Batch): Program<Committed> 
   }
   const allowed = <Change extends { readonly channelId: Uint8Array }>(changes: readonly Change[]): readonly Change[] =>
     fenced.size === 0 ? changes : changes.filter(({ channelId }) => !fenced.has(nameOf(channelId)))
-  const segments = yield* insertAll(segmentRows, allowed(ordered).flatMap(segmentRowsOf))
-  guard(segments.length === 0, 'a segment’s highest coin never falls')
-  const settled = yield* insertAll(paymentRows, allowed(payments).map(paymentRow))
-  guard(settled.length === 0, 'a payment is settled once and keeps its bytes')
+  const segments = allowed(ordered).flatMap(segmentRowsOf)
+  guard((yield* insertAll(segmentRows, segments)) === segments.length, 'a segment’s highest coin never falls')
+  const settled = allowed(payments).map(paymentRow)
+  guard((yield* insertAll(paymentRows, settled)) === settled.length, 'a payment is settled once and keeps its bytes')
   return { fenced: ordered.map(({ channelId }) => channelId).filter((channelId) => fenced.has(nameOf(channelId))) }
 }
 

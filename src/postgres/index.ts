@@ -1,0 +1,4 @@
+/** Stores on a PostgreSQL server. The driver `pg` is loaded when the first one is used. */
+
+export type { PostgresOptions } from './driver.ts'
+export { planPostgresMigrations, runOnPostgres } from './run.ts'

@@ -1,0 +1,132 @@
+import { type MigrationPlan, planOf, type Schema, titleOf } from '../sql/schema.ts'
+import { StoreError } from '../sql/storeError.ts'
+import { translateMigration } from './dialect.ts'
+import type { Connection } from './driver.ts'
+import { codeOf, explained, isBroken, isRetryable } from './explained.ts'
+
+/** Where a store is. */
+export interface Place {
+  /** The PostgreSQL schema. */
+  readonly name: string
+  /** For people. */
+  readonly place: string
+}
+
+/**
+ * Brings a store to the newest version, once, however many processes start on it at the same moment: they wait for each
+ * other at its row. Throws {@link StoreError} for a schema of others or of a newer program, which is not touched then, and
+ * for a server that does not sync what it acknowledges.
+ */
+export async function migrate(connection: Connection, where: Place, schema: Schema): Promise<void> {
+  await assertDurable(connection, where)
+  const { migrations } = schema
+  if (assertOurs(await lookAt(connection, where), where, schema) === migrations.length) return
+  for (let done = false, attempts = 0; !done; ) {
+    try {
+      done = (await migrateOnce(connection, where, schema)) === migrations.length
+    } catch (error) {
+      // Another process made schema, table or row a moment ago.
+      attempts += 1
+      if (!(isRetryable(error) || raced.has(codeOf(error))) || attempts > 20) throw error
+    }
+  }
+}
+
+/** What `migrate` would do. Changes nothing. */
+export async function planMigrations(connection: Connection, where: Place, schema: Schema): Promise<MigrationPlan> {
+  return planOf(where.place, assertOurs(await lookAt(connection, where), where, schema), schema)
+}
+
+const raced: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', 'XX000'])
+
+/** Runs one migration; gives the version that was reached. */
+async function migrateOnce(connection: Connection, where: Place, schema: Schema): Promise<number> {
+  const { role, migrations } = schema
+  let version = 0
+  await connection.query('BEGIN')
+  try {
+    await connection.query(`
+      CREATE SCHEMA IF NOT EXISTS ${where.name};
+      CREATE TABLE IF NOT EXISTS ${where.name}.${marker} (
+        shard   BIGINT NOT NULL PRIMARY KEY, -- 0
+        role    TEXT   NOT NULL,             -- Whose store it is.
+        version BIGINT NOT NULL              -- How many of its migrations have run.
+      );
+      INSERT INTO ${where.name}.${marker} (shard, role, version) VALUES (0, '${role}', 0) ON CONFLICT DO NOTHING`)
+    const { rows } = await connection.query<State>(
+      `SELECT role, version FROM ${where.name}.${marker} WHERE shard = 0 FOR UPDATE`,
+    )
+    // Another process may have been first: what is missing is known once nobody else can write.
+    version = assertOurs(rows[0], where, schema)
+    if (version < migrations.length) {
+      await connection.query(translateMigration(migrations[version]!))
+      version += 1
+      await connection.query(`UPDATE ${where.name}.${marker} SET version = $1 WHERE shard = 0`, [version])
+    }
+    await connection.query('COMMIT')
+    return version
+  } catch (error) {
+    if (!isBroken(error)) await connection.query('ROLLBACK')
+    throw failed(error, where, version, migrations)
+  }
+}
+
+/** Beside the tables of the role. */
+const marker = 'lockstep_store'
+
+interface State {
+  readonly role: string
+  readonly version: bigint
+}
+
+/** `undefined` where there is no store yet. */
+async function lookAt(connection: Connection, { name, place }: Place): Promise<State | undefined> {
+  const { rows } = await connection.query<{ readonly table_name: string }>(
+    'SELECT table_name FROM information_schema.tables WHERE table_schema = $1',
+    [name],
+  )
+  if (rows.length === 0) return undefined
+  if (!rows.some((row) => row.table_name === marker)) throw foreign(place)
+  const found = await connection.query<State>(`SELECT role, version FROM ${name}.${marker} WHERE shard = 0`)
+  return found.rows[0]
+}
+
+/** Throws where the tables are another role's or a newer program's; gives their version. */
+function assertOurs(state: State | undefined, { place }: Place, { role, migrations }: Schema): number {
+  if (state === undefined) return 0
+  if (state.role !== role) throw foreign(place)
+  const version = Number(state.version)
+  if (version <= migrations.length) return version
+  throw new StoreError(
+    `${place} is at version ${version}; this program knows up to ${migrations.length}. Nothing was changed: run a newer one.`,
+    { fault: 'newer' },
+  )
+}
+
+function foreign(place: string): StoreError {
+  return new StoreError(`${place} is not a store of this role. Nothing was changed: name another schema.`, {
+    fault: 'foreign',
+  })
+}
+
+async function assertDurable(connection: Connection, { place }: Place): Promise<void> {
+  const { rows } = await connection.query<{ readonly fsync: string }>(`SELECT current_setting('fsync') AS fsync`)
+  if (rows[0]?.fsync === 'on') return
+  throw new StoreError(
+    `${place}: the server runs with fsync off, and a power cut takes back what it acknowledged. Turn it on.`,
+    {
+      fault: 'unsafe',
+    },
+  )
+}
+
+function failed(error: unknown, { place }: Place, version: number, migrations: readonly string[]): unknown {
+  if (error instanceof StoreError || isRetryable(error) || raced.has(codeOf(error))) return error
+  const known = explained(error, place)
+  if (known instanceof StoreError) return known
+  return new StoreError(
+    `${place}: migration ${version + 1} (${titleOf(migrations[version] ?? '')}) failed and was rolled back. ` +
+      `The store is at version ${version}, as before: run the program that wrote it, and report this.`,
+    { cause: error, fault: 'migration' },
+  )
+}
