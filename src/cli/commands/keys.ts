@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
-import { fromHex, toHex } from '../../crypto/bytes.ts'
+import { fromHex, isZero, toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { isScalar } from '../../crypto/scalar.ts'
 import { type Command, CommandError, exitCodes, parseOptions, UsageError } from '../command.ts'
@@ -37,7 +37,7 @@ A secret is only ever read from a file: never from an argument, which other user
 
 async function create(path: string): Promise<Uint8Array> {
   let secret: Uint8Array = randomBytes(32)
-  while (!isScalar(secret)) secret = randomBytes(32)
+  while (!isScalar(secret) || isZero(secret)) secret = randomBytes(32)
   try {
     const file = await open(path, 'wx', 0o600)
     await file.writeFile(`${toHex(secret)}\n`)
@@ -63,7 +63,7 @@ async function read(path: string): Promise<Uint8Array> {
   }
   const hex = text.trim()
   const secret = /^[0-9a-f]{64}$/.test(hex) ? fromHex(hex) : undefined
-  if (secret === undefined || !isScalar(secret)) {
+  if (secret === undefined || !isScalar(secret) || isZero(secret)) {
     throw new CommandError(`${path} holds no secret key: 64 hex digits were expected`, { exitCode: exitCodes.usage })
   }
   return secret

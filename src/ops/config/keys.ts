@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { fromHex } from '../../crypto/bytes.ts'
+import { fromHex, isZero } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { isScalar } from '../../crypto/scalar.ts'
 import { ConfigError } from './configError.ts'
@@ -27,7 +27,7 @@ export function readSecret(source: KeySource): Uint8Array {
   const where = source.kind === 'file' ? source.path : `environment: ${source.variable}`
   const hex = (source.kind === 'file' ? readKeyFile(source.path) : source.secret).trim()
   const secret = /^[0-9a-f]{64}$/.test(hex) ? fromHex(hex) : undefined
-  if (secret === undefined || !isScalar(secret)) {
+  if (secret === undefined || !isScalar(secret) || isZero(secret)) {
     throw new ConfigError([`${where}: expected a secret key of 64 hex digits, found something else`])
   }
   return secret
