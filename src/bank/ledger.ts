@@ -2,39 +2,10 @@ import type { Bank } from '../protocol/index.ts'
 import type * as Open from '../wire/Open.ts'
 import type * as Terms from '../wire/Terms.ts'
 
-/**
- * Where money can be. `outside` is the world that deposits come from: it alone goes below zero, by what its owner has paid
- * in. `transit` is a vendor's credit on its way from the client's shard to the vendor's.
- */
-type Place = 'outside' | 'account' | 'channel' | 'transit'
+export type Entry = Bank.Entry
+export type Transfer = Bank.Transfer
 
-/** Money moved from one place to another: never out of nothing, never into it. */
-export interface Transfer {
-  readonly asset: string
-  /** Above zero. */
-  readonly amount: bigint
-  readonly from: { readonly place: Place; readonly owner: Uint8Array }
-  readonly to: { readonly place: Place; readonly owner: Uint8Array }
-}
-
-/**
- * One movement in the journal, posted once and never changed. Each transfer is both of its postings, so that an entry
- * balances by its form.
- *
- * | entry | from | to | amount | once a |
- * | --- | --- | --- | --- | --- |
- * | `deposit` | outside | account | what came in | deposit |
- * | `open` | client's account | channel | F | channel |
- * | `settle` | channel | transit, client's account | settled, F − settled | channel |
- * | `credit` | transit | vendor's account | settled | channel |
- */
-export interface Entry {
-  readonly kind: 'deposit' | 'open' | 'settle' | 'credit'
-  /** 32 bytes: the deposit's own number, or the channel id. Kind and reference together are unique. */
-  readonly reference: Uint8Array
-  readonly transfers: readonly Transfer[]
-}
-
+/** Money that came in from outside. */
 export function depositEntry(
   reference: Uint8Array,
   deposit: { readonly account: Uint8Array; readonly asset: string; readonly amount: bigint },
@@ -44,13 +15,14 @@ export function depositEntry(
   return { kind: 'deposit', reference, transfers: [transfer] }
 }
 
+/** F, from the client's account into its channel. */
 export function openEntry(channelId: Uint8Array, open: Open.Open & { readonly agreed: Terms.Terms }): Entry {
   const { asset, funds: amount } = open.agreed
   const from = { place: 'account', owner: open.account } as const
   return { kind: 'open', reference: channelId, transfers: [{ asset, amount, from, to: channelOf(channelId) }] }
 }
 
-/** What a close moves: out of the channel in the client's shard, then to the vendor in its own. */
+/** What a claim moves: out of the channel in the client's shard, then to the vendor in its own. */
 export function closeEntries(
   channel: Bank.BankChannel & { readonly account: Uint8Array },
   settlement: Pick<Bank.Settlement, 'settled' | 'refund'>,
@@ -78,7 +50,7 @@ export function closeEntries(
   return [settle, credit]
 }
 
-function channelOf(channelId: Uint8Array): Transfer['from'] {
+function channelOf(channelId: Uint8Array): Bank.Holding {
   return { place: 'channel', owner: channelId }
 }
 

@@ -21,6 +21,7 @@ export type TransportReason =
   | 'HeaderTooLarge'
   | 'RequestTimeout'
   | 'HandlerFailed'
+  | 'QueryUnsigned'
   | 'StoreUnavailable'
   | 'BankUnavailable'
   | 'Internal'
@@ -33,6 +34,13 @@ export const problemType = 'application/problem+json'
 export function problemOf(refusal: Pick<Refusal, 'detail'> & { readonly reason: ProblemReason }): Problem {
   const { reason, detail } = refusal
   const [status, title, remedy] = problems[reason]
+  return { type: `urn:lockstep:problem:${reason}`, title, status, detail, reason, remedy }
+}
+
+/** The same where a bank refuses: nothing is charged there, and a channel is looked up, not paid for. */
+export function bankProblemOf(refusal: Pick<Refusal, 'detail'> & { readonly reason: ProblemReason }): Problem {
+  const { reason, detail } = refusal
+  const [status, title, remedy] = bankWords[reason] ?? problems[reason]
   return { type: `urn:lockstep:problem:${reason}`, title, status, detail, reason, remedy }
 }
 
@@ -177,6 +185,7 @@ const problems: Readonly<Record<ProblemReason, readonly [status: number, title: 
   BodyTooLarge: [413, 'The body is too large', 'Nothing was charged. Send less.'],
   HeaderTooLarge: [431, 'A header is too large', 'Nothing was charged. Send the headers as the protocol has them.'],
   RequestTimeout: [408, 'The request took too long to arrive', 'Nothing was charged. Send it again as it was.'],
+  QueryUnsigned: [401, 'Whose it is, only its account may ask', 'Sign the question: Authorization: Lockstep …'],
   HandlerFailed: [500, 'The service failed', 'Nothing was charged. What was paid stays credit.'],
   StoreUnavailable: [503, 'The store is unavailable', resend],
   BankUnavailable: [
@@ -185,4 +194,26 @@ const problems: Readonly<Record<ProblemReason, readonly [status: number, title: 
     'No money moved. Try again later; nothing is lost before the deadline.',
   ],
   Internal: [500, 'Something is wrong here', resend],
+}
+
+const repeatCommand = 'Send the same bytes again: what was done is answered as before, and done once.'
+
+/** What a bank says otherwise than a vendor. */
+const bankWords: Readonly<Partial<Record<ProblemReason, (typeof problems)[ProblemReason]>>> = {
+  Malformed: [400, 'What was sent cannot be read', untouched],
+  VersionUnsupported: [400, 'Another version of the protocol', 'No money moved. Speak version 1.'],
+  ChannelUnknown: [404, 'The channel is not known here', 'No money moved. Ask the bank that the terms name.'],
+  ChannelClosed: [
+    409,
+    'The channel is closed',
+    'No money moved now. What moved when it closed, its status says; the same claim gets its answer again.',
+  ],
+  AssetMismatch: [400, 'The asset is not held here', untouched],
+  NetworkMismatch: [400, 'The bank records on another network', untouched],
+  ReleaseInvalid: [400, 'The release does not hold here', 'Nothing was kept. Send the release as it was made.'],
+  BodyTooLarge: [413, 'The body is too large', 'Nothing was done. Send what the protocol has, and no more.'],
+  HeaderTooLarge: [431, 'A header is too large', 'Nothing was done. Send less.'],
+  RequestTimeout: [408, 'The request took too long to arrive', `Nothing was done. ${repeatCommand}`],
+  StoreUnavailable: [503, 'The store is unavailable', repeatCommand],
+  Internal: [500, 'Something is wrong here', repeatCommand],
 }

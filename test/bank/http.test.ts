@@ -48,7 +48,12 @@ const status: fc.Arbitrary<ChannelStatus> = fc.oneof(
     refund: sum,
     basis,
   }),
+  fc.record({ ...channel, status: fc.constant('expired' as const), refund: sum }),
 )
+const sums = fc
+  .array(fc.tuple(fc.stringMatching(/^[A-Z]{3}\/[0-9]$/), sum), { maxLength: 5 })
+  .map((entries) => new Map(entries))
+const rate = fc.record({ burst: fc.nat(), everySeconds: fc.nat() })
 const offer: fc.Arbitrary<BankOffer> = fc.record({
   version: fc.constant(1 as const),
   bank: bytes(32),
@@ -64,18 +69,19 @@ const offer: fc.Arbitrary<BankOffer> = fc.record({
     reputationAbove: fc.nat(100),
     reputationNew: fc.nat(100),
   }),
+  limits: fc.record({
+    channelMin: sums,
+    openChannelsMax: fc.nat(),
+    rates: fc.record({ open: rate, command: rate, rejected: rate }),
+  }),
+  commands: fc.record({ lifeMax: time, depositMin: sums }),
   chain: fc.oneof(
     fc.record({ kind: fc.constant('embedded' as const), log: fc.nat() }),
     fc.record({ kind: fc.constant('evm' as const), chainId: fc.maxSafeNat(), registry: address, recorder: address }),
   ),
   now: time,
 })
-const balances: fc.Arbitrary<Balances> = fc.record({
-  account: bytes(32),
-  balances: fc
-    .array(fc.tuple(fc.stringMatching(/^[A-Z]{3}\/[0-9]$/), sum), { maxLength: 5 })
-    .map((entries) => new Map(entries)),
-})
+const balances: fc.Arbitrary<Balances> = fc.record({ account: bytes(32), balances: sums })
 const record: fc.Arbitrary<RecordAnswer> = fc.record({ record: bytes(269), proof: fc.string({ maxLength: 2000 }) })
 
 interface Codec {

@@ -14,8 +14,9 @@ import {
   parseChannelStatus,
   parseRecordAnswer,
   parseSettlement,
+  signQuery,
 } from '../../src/http/bank.ts'
-import { type Problem, problemOf } from '../../src/http/problems.ts'
+import { bankProblemOf, type Problem } from '../../src/http/problems.ts'
 import type { Reason } from '../../src/protocol/index.ts'
 import { StoreError } from '../../src/sqlite/open.ts'
 import { amount, unixSeconds } from '../../src/wire/amount.ts'
@@ -60,7 +61,7 @@ async function problemIn(response: Response): Promise<Problem> {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
   const problem = (await response.json()) as Problem
   expect(problem.status).toBe(response.status)
-  expect(problem).toEqual(problemOf(problem))
+  expect(problem).toEqual(bankProblemOf(problem))
   // Neither a stack nor a path of this machine.
   expect(JSON.stringify(problem)).not.toMatch(/\.ts\b|\bat .*:\d+|node_modules|\/tmp\//)
   return problem
@@ -74,6 +75,8 @@ describe('over HTTP', () => {
       version: 1,
       bank: bankKey.publicKey,
       rules: bank.rules,
+      limits: bank.limits,
+      commands: bank.commandRules,
       chain: { kind: 'embedded', log: 0 },
       now,
     })
@@ -104,7 +107,11 @@ describe('over HTTP', () => {
     expect(await read(await post(url + bankPaths.close, claim), parseSettlement)).toEqual(settlement)
     expect((await problemIn(await fetch(url + bankPaths.record(channelId)))).detail).toMatch(/queued/)
 
-    const balance = await read(await fetch(url + bankPaths.balance(vendorKey.publicKey)), parseBalances)
+    const authorization = signQuery(vendorKey, { bank: bankKey.publicKey, validUntil: unixSeconds(now + 60n) })
+    const balance = await read(
+      await fetch(url + bankPaths.balance(vendorKey.publicKey), { headers: { authorization } }),
+      parseBalances,
+    )
     expect(balance).toEqual({
       account: vendorKey.publicKey,
       balances: new Map([
@@ -180,7 +187,7 @@ describe('every refusal is a problem document, and stores nothing:', () => {
     const before = contents(path)
     for (const [reason, body] of openings()) {
       const problem = await problemIn(await post(url + bankPaths.open, body))
-      expect(problem).toMatchObject({ reason, status: problemOf({ reason, detail: '' }).status })
+      expect(problem).toMatchObject({ reason, status: bankProblemOf({ reason, detail: '' }).status })
     }
     expect(contents(path)).toEqual(before)
   })
@@ -205,22 +212,26 @@ describe('every refusal is a problem document, and stores nothing:', () => {
     ]
     for (const [reason, body] of refused) {
       const problem = await problemIn(await post(url + bankPaths.close, body))
-      expect(problem).toMatchObject({ reason, status: problemOf({ reason, detail: '' }).status })
+      expect(problem).toMatchObject({ reason, status: bankProblemOf({ reason, detail: '' }).status })
     }
-    setClock(now + 4201n)
+    expect(contents(path)).toEqual(before)
+    await setClock(now + 4201n)
     expect(await problemIn(await post(url + bankPaths.close, claimOf(world)))).toMatchObject({
       reason: 'DeadlinePassed',
     })
-    expect(contents(path)).toEqual(before)
   })
 
   test('of questions', async () => {
     const { url } = await fundedAndServed()
     const unknown = bytesOf('another')
     const paths = [
-      [bankPaths.channel(unknown), 'NotFound'],
-      [bankPaths.record(unknown), 'NotFound'],
-      [bankPaths.balance(unknown), 'AccountUnknown'],
+      [bankPaths.channel(unknown), 'ChannelUnknown'],
+      [bankPaths.proofs(unknown), 'ChannelUnknown'],
+      [bankPaths.proof(unknown, unknown), 'NotFound'],
+      [bankPaths.record(unknown), 'ChannelUnknown'],
+      [bankPaths.head('latest'), 'NotFound'],
+      [bankPaths.head(1), 'NotFound'],
+      ['/v1/heads/0', 'NotFound'],
       ['/v1/channels/zz', 'NotFound'],
       [`/v1/channels/${'AB'.repeat(32)}`, 'NotFound'],
       [`/v1/channels/${'ab'.repeat(33)}`, 'NotFound'],

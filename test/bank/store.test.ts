@@ -59,7 +59,7 @@ describe('the schema', () => {
     ['a movement of half a unit', `UPDATE transfers SET amount = 0.5`],
     ['a transfer of no entry', `UPDATE transfers SET reference = zeroblob(32)`],
     ['an entry that vanishes', `DELETE FROM entries`],
-    ['a reputation above 100', `UPDATE accounts SET reputation = 101`],
+    ['a reputation above 100', `UPDATE reputation SET score = 101`],
     ['a channel closed without a claim', `UPDATE channels SET status = 'closed'`],
     [
       'a split that is not the funds',
@@ -67,7 +67,12 @@ describe('the schema', () => {
     ],
     ['an open channel with a settlement', `UPDATE channels SET settled = 1`],
     ['a channel key of another channel', `UPDATE channels SET channel_key = zeroblob(32)`],
-    ['a command of nobody', `UPDATE commands SET account = zeroblob(32)`],
+    ['a change of reputation of nobody', `UPDATE reputation SET account = zeroblob(32)`],
+    [
+      'an expired channel that paid its vendor',
+      `UPDATE channels SET status = 'expired', closed_at = 1, settled = 1, refund = funds - 1`,
+    ],
+    ['an expired channel that kept something', `UPDATE channels SET status = 'expired', closed_at = 1, refund = 1`],
     [
       'a record of no channel',
       `INSERT INTO records VALUES (0, zeroblob(32), zeroblob(269), zeroblob(32), 1, NULL, NULL)`,
@@ -275,8 +280,9 @@ describe('a store', () => {
     const copy = temporaryPath('copy.sqlite')
     copyFileSync(path, copy)
     const bytes = readFileSync(copy)
-    // Pages of rows, behind the schema.
-    bytes.fill(0xa5, 20 * 4096)
+    // Pages of rows: the schema is whole.
+    const pages = query(path, `SELECT rootpage FROM sqlite_schema WHERE name IN ('commands', 'channels')`)
+    for (const { rootpage } of pages) bytes.fill(0xa5, (Number(rootpage) - 1) * 4096, Number(rootpage) * 4096)
     writeFileSync(copy, bytes)
     const { bank: damaged } = openBank({ path: copy })
     const attempts = await Promise.allSettled(

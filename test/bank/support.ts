@@ -22,8 +22,10 @@ export interface TestBank {
   readonly store: BankStore
   /** The store's file. */
   readonly path: string
-  /** Moves the bank's clock. */
-  setClock(to: bigint): void
+  /** Lets time pass until then, minute by minute, and the bank's clock with it. */
+  setClock(to: bigint): Promise<void>
+  /** Sets the system's clock alone: time did not pass. */
+  jump(to: bigint): void
 }
 
 const cleanups: (() => void)[] = []
@@ -49,11 +51,13 @@ export function openBank(options: BankOptions = {}): TestBank {
   const { path = temporaryPath(), wrapChain = (chain) => chain, ...given } = options
   const { store = sqliteBankStore(path), key = bankKey } = given
   let clock: UnixSeconds = now
+  let seconds = 0n
   const deps = {
     store,
     key,
     rules,
     now: () => clock,
+    monotonic: () => seconds,
     chain: wrapChain(openLog({ store: store.log, key, now: () => clock }, { network })),
     random: counted(path),
     ...given,
@@ -71,7 +75,15 @@ export function openBank(options: BankOptions = {}): TestBank {
     bank,
     store,
     path,
-    setClock: (to) => {
+    async setClock(to) {
+      while (clock < to) {
+        const step = to - clock < 60n ? to - clock : 60n
+        seconds += step
+        clock = unixSeconds(clock + step)
+        await bank.beat()
+      }
+    },
+    jump: (to) => {
       clock = unixSeconds(to)
     },
   }
@@ -96,9 +108,9 @@ export function query(path: string, sql: string): readonly Record<string, unknow
   }
 }
 
-/** Every row of every table. */
+/** Every row of every table but the clock, which goes on whatever happens. */
 export function contents(path: string): Readonly<Record<string, unknown>> {
-  const tables = query(path, `SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name`)
+  const tables = query(path, `SELECT name FROM sqlite_schema WHERE type = 'table' AND name <> 'clock' ORDER BY name`)
   return Object.fromEntries(tables.map(({ name }) => [name, query(path, `SELECT * FROM "${String(name)}"`)]))
 }
 

@@ -1,21 +1,37 @@
 import { get, type Program, type Update, updateAll, type Values, change as write } from '../../sql/program.ts'
-import { integer } from '../../sql/rows.ts'
-import { amountMax } from '../../wire/amount.ts'
-import type { Entry, Transfer } from '../ledger.ts'
-import type { Change, Conflict } from './contract.ts'
-import { shard } from './reads.ts'
+import { count, integer } from '../../sql/rows.ts'
+import * as Closing from '../../wire/Closing.ts'
+import type { Change, Conflict, Scored } from './change.ts'
+import type { Committed } from './contract.ts'
+import { type Credits, noteCredits, post, repayDebts, storeDebt } from './post.ts'
+import { score, startHistory } from './scores.ts'
+import { shard } from './shard.ts'
+
+/** All of the changes, or the first guard that failed: then the caller undoes them. */
+export function* applyAll(changes: readonly Change[]): Program<Committed> {
+  const credits: Credits = new Map()
+  const scored: Scored[] = []
+  for (const change of changes) {
+    const conflict = yield* apply(change, credits, scored)
+    if (conflict !== undefined) return { ok: false, conflict }
+  }
+  const conflict = yield* repayDebts(credits)
+  if (conflict !== undefined) return { ok: false, conflict }
+  return scored.length === 0 ? { ok: true } : { ok: true, scored }
+}
 
 /** Writes one change, or gives the guard that failed. */
-export function* applyChange(change: Change): Program<Conflict | undefined> {
+function* apply(change: Change, credits: Credits, scored: Scored[]): Program<Conflict | undefined> {
   switch (change.kind) {
     case 'account': {
       const { account, reputation, registeredAt } = change.account
       const done = yield* run(
-        `INSERT INTO accounts (shard, account, reputation, registered_at)
-           VALUES (:shard, :account, :reputation, :registeredAt) ON CONFLICT DO NOTHING`,
-        { account, reputation, registeredAt },
+        `INSERT INTO accounts (shard, account, registered_at) VALUES (:shard, :account, :registeredAt) ON CONFLICT DO NOTHING`,
+        { account, registeredAt },
       )
-      return done ? undefined : 'AccountExists'
+      if (!done) return 'AccountExists'
+      yield* startHistory(account, reputation, registeredAt)
+      return undefined
     }
     case 'command': {
       const done = yield* run(
@@ -26,11 +42,18 @@ export function* applyChange(change: Change): Program<Conflict | undefined> {
       return done ? undefined : 'CommandExists'
     }
     case 'entry':
+      noteCredits(credits, change.entry, change.at)
       return yield* post(change.entry, change.at)
+    case 'debt':
+      return yield* storeDebt(credits, change)
+    case 'reputation':
+      scored.push(...(yield* score(change)))
+      return undefined
     case 'open':
       return yield* open(change)
     case 'close': {
-      const { channelId, closing, at } = change
+      const { channelId, closing, at, ending } = change
+      if (ending !== undefined && (yield* endingVersion(channelId)) !== ending) return 'EndingChanged'
       const done = yield* run(
         `UPDATE channels SET status = 'closed', close = :close, settled = :settled, refund = :refund, basis = :basis,
            closed_at = :at WHERE shard = :shard AND channel_id = :channelId AND status = 'open'`,
@@ -38,6 +61,48 @@ export function* applyChange(change: Change): Program<Conflict | undefined> {
       )
       return done ? undefined : 'ChannelNotOpen'
     }
+    case 'expire': {
+      const { channelId, at } = change
+      const done = yield* run(
+        `UPDATE channels SET status = 'expired', refund = funds, closed_at = :at
+           WHERE shard = :shard AND channel_id = :channelId AND status = 'open'`,
+        { channelId, at },
+      )
+      return done ? undefined : 'ChannelNotOpen'
+    }
+    case 'ending':
+      return yield* storeEnding(change)
+    case 'proof':
+      return yield* storeProof(change)
+    case 'withdrawal': {
+      const done = yield* run(
+        `INSERT INTO withdrawals (shard, reference, account, asset, amount, destination, asked_at)
+           VALUES (:shard, :reference, :account, :asset, :amount, :destination, :askedAt) ON CONFLICT DO NOTHING`,
+        { ...change.withdrawal },
+      )
+      return done ? undefined : 'EntryExists'
+    }
+    case 'paidOut': {
+      const done = yield* run(
+        `UPDATE withdrawals SET paid_at = :at WHERE shard = :shard AND reference = :reference AND paid_at IS NULL`,
+        { reference: change.reference, at: change.at },
+      )
+      return done ? undefined : 'WithdrawalNotPending'
+    }
+    case 'clock':
+      return yield* storeClock(change)
+    case 'record':
+    case 'rerecord':
+    case 'batch':
+    case 'recorded':
+      return yield* applyToRecords(change)
+  }
+}
+
+function* applyToRecords(
+  change: Change & { readonly kind: 'record' | 'rerecord' | 'batch' | 'recorded' },
+): Program<Conflict | undefined> {
+  switch (change.kind) {
     case 'record': {
       const { channelId, record, leaf, at } = change
       const done = yield* run(
@@ -46,6 +111,15 @@ export function* applyChange(change: Change): Program<Conflict | undefined> {
         { channelId, record, leaf, at },
       )
       return done ? undefined : 'RecordExists'
+    }
+    case 'rerecord': {
+      const { channelId, record, leaf } = change
+      const done = yield* run(
+        `UPDATE records SET record = :record, leaf = :leaf
+           WHERE shard = :shard AND channel_id = :channelId AND batch IS NULL`,
+        { channelId, record, leaf },
+      )
+      return done ? undefined : 'RecordPlaced'
     }
     case 'batch':
       return yield* makeBatch(change)
@@ -61,76 +135,123 @@ export function* applyChange(change: Change): Program<Conflict | undefined> {
   }
 }
 
-function* open({ channel, at }: Change & { readonly kind: 'open' }): Program<Conflict | undefined> {
+function* open({ channel, at, openMax }: Change & { readonly kind: 'open' }): Program<Conflict | undefined> {
   const { channelId, account, terms, encodedTerms, commitment, receipt, grant } = channel
   const { channelKey, vendor, asset, funds, expiresAt, graceSeconds } = terms
+  if (openMax !== undefined) {
+    const row = yield* get(
+      `SELECT count(*) AS opened FROM channels WHERE shard = :shard AND account = :account AND status = 'open'`,
+      { shard, account },
+    )
+    if (count(row ?? {}, 'opened') >= openMax) return 'TooManyChannels'
+  }
   const deadline = expiresAt + BigInt(graceSeconds)
   const done = yield* run(
-    `INSERT INTO channels (shard, channel_id, channel_key, account, vendor, asset, funds, deadline, terms, commitment,
-       receipt, bank_grant, opened_at, status)
-     VALUES (:shard, :channelId, :channelKey, :account, :vendor, :asset, :funds, :deadline, :encodedTerms, :commitment,
-       :receipt, :grant, :at, 'open') ON CONFLICT DO NOTHING`,
-    { channelId, channelKey, account, vendor, asset, funds, deadline, encodedTerms, commitment, receipt, grant, at },
+    `INSERT INTO channels (shard, channel_id, channel_key, account, vendor, asset, funds, expires_at, deadline, terms,
+       commitment, receipt, bank_grant, opened_at, status)
+     VALUES (:shard, :channelId, :channelKey, :account, :vendor, :asset, :funds, :expiresAt, :deadline, :encodedTerms,
+       :commitment, :receipt, :grant, :at, 'open') ON CONFLICT DO NOTHING`,
+    {
+      channelId,
+      channelKey,
+      account,
+      vendor,
+      asset,
+      funds,
+      expiresAt,
+      deadline,
+      encodedTerms,
+      commitment,
+      receipt,
+      grant,
+      at,
+    },
   )
   return done ? undefined : 'ChannelExists'
 }
 
-function* post({ kind, reference, transfers }: Entry, at: bigint): Program<Conflict | undefined> {
-  const posted = yield* run(
-    `INSERT INTO entries (shard, kind, reference, at) VALUES (:shard, :kind, :reference, :at) ON CONFLICT DO NOTHING`,
-    { kind, reference, at },
-  )
-  if (!posted) return 'EntryExists'
-  for (const [line, { asset, amount, from, to }] of transfers.entries()) {
-    yield* run(
-      `INSERT INTO transfers (shard, kind, reference, line, asset, amount, from_place, from_owner, to_place, to_owner)
-       VALUES (:shard, :kind, :reference, :line, :asset, :amount, :fromPlace, :fromOwner, :toPlace, :toOwner)`,
-      {
-        kind,
-        reference,
-        line,
-        asset,
-        amount,
-        fromPlace: from.place,
-        fromOwner: from.owner,
-        toPlace: to.place,
-        toOwner: to.owner,
-      },
-    )
-    if (from.place === 'outside' && !(yield* hasRoom(asset, amount))) return 'AssetFull'
-    if (!(yield* debit(from, asset, amount))) return 'BalanceTooLow'
-    yield* run(
-      `INSERT INTO balances (shard, place, owner, asset, balance) VALUES (:shard, :place, :owner, :asset, :amount)
-         ON CONFLICT (shard, place, owner, asset) DO UPDATE SET balance = balances.balance + excluded.balance`,
-      { ...to, asset, amount },
-    )
+function* storeEnding(change: Change & { readonly kind: 'ending' }): Program<Conflict | undefined> {
+  const { channelId, ending, status } = change
+  const { version } = ending
+  const standing = yield* get('SELECT status FROM channels WHERE shard = :shard AND channel_id = :channelId', {
+    shard,
+    channelId,
+  })
+  if (standing?.status !== status) return 'EndingChanged'
+  const values = {
+    channelId,
+    closing: ending.closing === undefined ? null : Closing.encode(ending.closing),
+    fetchedAt: ending.fetchedAt ?? null,
+    disputed: ending.disputed === true ? 1 : 0,
+    release: ending.release === undefined ? null : Closing.encodeRelease(ending.release),
+    proven: ending.releaseProven ? 1 : 0,
+    reviewed: ending.reviewed ? 1 : 0,
+    version,
   }
-  return undefined
+  const done =
+    version === 1
+      ? yield* run(
+          `INSERT INTO endings (shard, channel_id, closing, fetched_at, disputed, release, release_proven, reviewed, version)
+             VALUES (:shard, :channelId, :closing, :fetchedAt, :disputed, :release, :proven, :reviewed, :version)
+             ON CONFLICT DO NOTHING`,
+          values,
+        )
+      : yield* run(
+          `UPDATE endings SET closing = :closing, fetched_at = :fetchedAt, disputed = :disputed, release = :release,
+             release_proven = :proven, reviewed = :reviewed, version = :version
+             WHERE shard = :shard AND channel_id = :channelId AND version = :version - 1`,
+          values,
+        )
+  return done ? undefined : 'EndingChanged'
 }
 
-function* debit(from: Transfer['from'], asset: string, amount: bigint): Program<boolean> {
-  if (from.place === 'outside') {
-    yield* run(
-      `INSERT INTO balances (shard, place, owner, asset, balance) VALUES (:shard, :place, :owner, :asset, 0)
-         ON CONFLICT DO NOTHING`,
-      { ...from, asset },
-    )
-  }
-  return yield* run(
-    `UPDATE balances SET balance = balance - :amount WHERE shard = :shard AND place = :place AND owner = :owner
-       AND asset = :asset AND (balance >= :amount OR place = 'outside')`,
-    { ...from, asset, amount },
-  )
+function* endingVersion(channelId: Uint8Array): Program<number> {
+  const row = yield* get('SELECT version FROM endings WHERE shard = :shard AND channel_id = :channelId', {
+    shard,
+    channelId,
+  })
+  return row === undefined ? 0 : count(row, 'version')
 }
 
-/** What came in of an asset is the sum of all balances: below 2^63, none of them can overflow. */
-function* hasRoom(asset: string, amount: bigint): Program<boolean> {
+function* storeProof(change: Change & { readonly kind: 'proof' }): Program<Conflict | undefined> {
+  const { channelId, proof, evidence, judged } = change
   const row = yield* get(
-    `SELECT coalesce(-sum(balance), 0) AS total FROM balances
-       WHERE shard = :shard AND place = 'outside' AND asset = :asset`,
-    { shard, asset },
+    'SELECT coalesce(sum(amount), 0) AS judged FROM proofs WHERE shard = :shard AND channel_id = :channelId',
+    { shard, channelId },
   )
-  return integer(row ?? {}, 'total') + amount <= amountMax
+  if (integer(row ?? {}, 'judged') !== judged) return 'ProofExists'
+  const done = yield* run(
+    `INSERT INTO proofs (shard, channel_id, reference, cause, evidence, amount, at)
+       VALUES (:shard, :channelId, :reference, :cause, :evidence, :amount, :at) ON CONFLICT DO NOTHING`,
+    { channelId, evidence, ...proof },
+  )
+  return done ? undefined : 'ProofExists'
+}
+
+function* storeClock(change: Change & { readonly kind: 'clock' }): Program<Conflict | undefined> {
+  const { clock, beats } = change.clock
+  const { wall, uptime, held = null, expected, expectedSince } = clock
+  const values = { wall, uptime, held, expected, expectedSince, beats }
+  const done =
+    beats === 1
+      ? yield* run(
+          `INSERT INTO clock (shard, wall, uptime, held, expected, expected_since, beats)
+             VALUES (:shard, :wall, :uptime, :held, :expected, :expectedSince, :beats) ON CONFLICT DO NOTHING`,
+          values,
+        )
+      : yield* run(
+          `UPDATE clock SET wall = :wall, uptime = :uptime, held = :held, expected = :expected,
+             expected_since = :expectedSince, beats = :beats WHERE shard = :shard AND beats = :beats - 1`,
+          values,
+        )
+  if (!done) return 'ClockMoved'
+  // What `BankClock.graceFrom` says of each of them.
+  if (held !== null) return undefined
+  yield* run(
+    'UPDATE channels SET grace_from = :uptime WHERE shard = :shard AND grace_from IS NULL AND expires_at <= :wall',
+    { uptime, wall },
+  )
+  return undefined
 }
 
 function* makeBatch({ batch, channelIds, at }: Change & { readonly kind: 'batch' }): Program<Conflict | undefined> {

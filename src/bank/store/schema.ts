@@ -1,11 +1,13 @@
 import type { Schema } from '../../sql/schema.ts'
+import { closesMigration } from './schemaCloses.ts'
 
 /**
  * The bank's schema as numbered migrations: `migrations[0]` makes version 1 of an empty file. Append only: what has run
  * somewhere is never edited.
  *
  * Every key starts with a shard. There are no sequences, no triggers and no foreign keys between shards: a channel, its
- * record and the entries `open` and `settle` are in its client's shard, a `credit` is in the vendor's.
+ * record and the entries `open` and `settle` are in its client's shard, a `credit` is in the vendor's: the whole table is in
+ * `protocol/bank/postings.ts`.
  */
 export const migrations: readonly string[] = [
   `-- Accounts, commands, ledger, channels and records
@@ -162,6 +164,7 @@ CREATE TABLE IF NOT EXISTS chain_log (
   PRIMARY KEY (log, sequence)
 ) STRICT, WITHOUT ROWID;
 `,
+  closesMigration,
 ]
 
 export const schema: Schema = { role: 'bank', migrations }

@@ -1,8 +1,10 @@
 import type { LogStore } from '../../chain/embedded.ts'
 import { methodsOf, type Program, type Runner, type TasksOf, undo } from '../../sql/program.ts'
-import { applyChange } from './changes.ts'
+import { applyAll } from './changes.ts'
 import type { BankStore, Change } from './contract.ts'
+import * as lists from './lists.ts'
 import * as reads from './reads.ts'
+import * as records from './recordReads.ts'
 
 export { schema } from './schema.ts'
 
@@ -16,19 +18,35 @@ interface BankTasks extends Omit<BankStore, 'log' | 'close'> {
 export const tasks: TasksOf<BankTasks> = {
   account: { mode: 'read', steps: reads.readAccount },
   balance: { mode: 'read', steps: reads.readBalance },
+  locked: { mode: 'read', steps: reads.readLocked },
+  debts: { mode: 'read', steps: reads.readDebts },
+  entry: { mode: 'snapshot', steps: reads.readEntry },
   command: { mode: 'read', steps: reads.readCommand },
   channel: { mode: 'read', steps: reads.readChannel },
   hasChannelKey: { mode: 'read', steps: reads.readHasChannelKey },
-  record: { mode: 'read', steps: reads.readRecord },
-  unbatched: { mode: 'read', steps: reads.readUnbatched },
-  pendingBatch: { mode: 'read', steps: reads.readPendingBatch },
-  recordedBatch: { mode: 'read', steps: reads.readRecordedBatch },
-  leaves: { mode: 'read', steps: reads.readLeaves },
-  // All deposits of an asset are one of its guards, and those are in several rows.
+  openChannels: { mode: 'read', steps: reads.readOpenChannels },
+  ending: { mode: 'read', steps: reads.readEnding },
+  proofs: { mode: 'read', steps: reads.readProofs },
+  evidence: { mode: 'read', steps: reads.readEvidence },
+  incurred: { mode: 'read', steps: reads.readIncurred },
+  clock: { mode: 'read', steps: reads.readClock },
+  due: { mode: 'read', steps: reads.readDue },
+  unreviewed: { mode: 'read', steps: reads.readUnreviewed },
+  withdrawals: { mode: 'read', steps: reads.readWithdrawals },
+  journal: { mode: 'read', steps: lists.readJournal },
+  channels: { mode: 'read', steps: lists.readChannels },
+  reputation: { mode: 'read', steps: lists.readReputation },
+  record: { mode: 'read', steps: records.readRecord },
+  unbatched: { mode: 'read', steps: records.readUnbatched },
+  pendingBatch: { mode: 'read', steps: records.readPendingBatch },
+  recordedBatch: { mode: 'read', steps: records.readRecordedBatch },
+  lastBatch: { mode: 'read', steps: records.readLastBatch },
+  leaves: { mode: 'read', steps: records.readLeaves },
+  // Several of its guards look at more than one row: the deposits of an asset, the channels of an account.
   commit: { mode: 'serializable', steps: commit },
-  appendLogEntry: { mode: 'write', steps: reads.appendLogEntry },
-  logEntries: { mode: 'read', steps: reads.readLogEntries },
-  lastLogEntry: { mode: 'read', steps: reads.readLastLogEntry },
+  appendLogEntry: { mode: 'write', steps: records.appendLogEntry },
+  logEntries: { mode: 'read', steps: records.readLogEntries },
+  lastLogEntry: { mode: 'read', steps: records.readLastLogEntry },
 }
 
 /** The bank's store over whatever runs its tasks. */
@@ -52,11 +70,7 @@ export function bankStore(runner: Runner): BankStore {
 const pageSize = 256
 
 function* commit(changes: readonly Change[]): Program<Awaited<ReturnType<BankStore['commit']>>> {
-  for (const change of changes) {
-    const conflict = yield* applyChange(change)
-    if (conflict === undefined) continue
-    yield* undo()
-    return { ok: false, conflict }
-  }
-  return { ok: true }
+  const committed = yield* applyAll(changes)
+  if (!committed.ok) yield* undo()
+  return committed
 }

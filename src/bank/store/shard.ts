@@ -1,0 +1,2 @@
+/** One database is one shard. */
+export const shard = 0
