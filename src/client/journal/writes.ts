@@ -109,11 +109,14 @@ function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void>
 
 /** Writes may be on their way when one before them fails: none counts a payment that is not here, and could not be resent. */
 function* assertStored(channelId: Uint8Array, index: number): Program<void> {
-  const stored = yield* get(
-    'SELECT 1 AS found FROM payments WHERE shard = :shard AND channel_id = :channelId AND number = :index',
+  const row = yield* get(
+    `SELECT count(*) AS stored FROM payments
+       WHERE shard = :shard AND channel_id = :channelId AND number BETWEEN :index - 1 AND :index`,
     { shard: shardOf(channelId), channelId, index },
   )
-  if (stored === undefined) throw new StoreError(`Payment ${index} could not be stored, and so nothing after it is.`)
+  if (integer(row ?? {}, 'stored') < (index > 1 ? 2n : 1n)) {
+    throw new StoreError(`A payment before ${index}, or it, could not be stored, and so nothing after that is.`)
+  }
 }
 
 function* insertPayment(channelId: Uint8Array, payment: StoredPayment): Program<void> {

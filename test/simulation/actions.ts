@@ -1,0 +1,218 @@
+import { toHex } from '../../src/crypto/bytes.ts'
+import { collect } from '../../src/vendor/collect.ts'
+import { pairOf } from './engine/network.ts'
+import type { Effect, Outcome } from './engine/scheduler.ts'
+import { endRuns } from './guarantees/vendor.ts'
+import { asset, identityOf, urlOf } from './parties/cast.ts'
+import type { ClientParty } from './parties/client.ts'
+import { isExpected } from './parties/faults.ts'
+import type { Good } from './parties/vendor.ts'
+import { nextOf, runAll, type World } from './world.ts'
+
+/**
+ * One step of a history, as plain data: it names parties, effects and messages, never an object. What a step names and is
+ * not there any more does nothing, so that every part of a history is a history.
+ */
+export type Action = {
+  /** How many effects may happen after it. */
+  readonly run: number
+  /** What goes wrong with one of them. */
+  readonly trouble?: Trouble
+} & (
+  | { readonly do: 'open'; readonly client: string; readonly vendor: string; readonly funds: number }
+  | { readonly do: 'buy'; readonly client: string; readonly channel: number; readonly good: Good }
+  | { readonly do: 'refresh' | 'resend' | 'close'; readonly client: string; readonly channel: number }
+  | { readonly do: 'collect'; readonly vendor: string; readonly channel: number }
+  | { readonly do: 'deposit'; readonly client: string; readonly amount: number }
+  | { readonly do: 'record' | 'wait' }
+  | { readonly do: 'finish'; readonly effect: string; readonly outcome: Outcome }
+  | { readonly do: 'hold' | 'unhold'; readonly effect: string }
+  | { readonly do: 'crash'; readonly party: string; readonly kept: number }
+  | { readonly do: 'start'; readonly party: string }
+  | { readonly do: 'part' | 'heal'; readonly between: readonly [string, string] }
+  | { readonly do: 'pass'; readonly seconds: number }
+  | { readonly do: 'skew'; readonly party: string; readonly seconds: number }
+)
+
+/** What goes wrong with effect number `at` of a run: it ends otherwise, has to wait, or its party crashes at it. */
+export interface Trouble {
+  readonly at: number
+  readonly what: Outcome | 'hold' | 'crash'
+  /** Of the commits on their way at a crash: those that came to the disk. */
+  readonly kept: number
+}
+
+/** Carries a step out, and lets as much happen after it as it says. */
+export async function apply(world: World, action: Action): Promise<void> {
+  world.ground.trace(JSON.stringify(action))
+  await perform(world, action)
+  const { run, trouble } = action
+  if (trouble === undefined) return runAll(world, run)
+  await runAll(world, Math.min(run, trouble.at))
+  if (run <= trouble.at) return undefined
+  await goWrong(world, trouble)
+  return runAll(world, run - trouble.at)
+}
+
+async function perform(world: World, action: Action): Promise<void> {
+  const { scheduler, ground, network } = world
+  switch (action.do) {
+    case 'open': {
+      const vendor = world.vendors.find(({ name }) => name === action.vendor)
+      if (vendor === undefined) return
+      return onClient(world, action.client, (client) => client.open(vendor, BigInt(action.funds)))
+    }
+    case 'buy':
+    case 'refresh':
+    case 'resend':
+    case 'close':
+      return onClient(world, action.client, (client) => {
+        const channel = client.channels[action.channel]
+        if (channel === undefined) return
+        const vendor = world.vendors.find(({ name }) => urlOf(name) === channel.vendorUrl)!
+        if (action.do === 'buy') client.buy(channel, vendor, action.good)
+        else client[action.do](channel)
+      })
+    case 'collect':
+      return collectFrom(world, action)
+    case 'deposit': {
+      const { publicKey } = identityOf(action.client).key
+      const work = (): void => void atBank(world, (bank) => bank.deposit(publicKey, asset, BigInt(action.amount)))
+      return scheduler.run(world.bank.process, work)
+    }
+    case 'record':
+      return scheduler.run(world.bank.process, () => void atBank(world, (bank) => bank.record()))
+    case 'wait':
+      return undefined
+    case 'finish': {
+      const effect = scheduler.find(action.effect)
+      if (effect === undefined || !scheduler.isReady(effect, ground.now())) return undefined
+      countFault(world, effect, action.outcome)
+      return scheduler.finish(effect, action.outcome)
+    }
+    case 'hold':
+    case 'unhold': {
+      const effect = scheduler.find(action.effect)
+      if (effect === undefined) return undefined
+      if (action.do === 'hold') hold(world, effect)
+      else effect.isHeld = false
+      return undefined
+    }
+    case 'crash':
+      return crash(world, action)
+    case 'start':
+      return start(world, action.party)
+    case 'part':
+      ground.count('fault: partition')
+      network.partitions.add(pairOf(...action.between))
+      return undefined
+    case 'heal':
+      network.partitions.delete(pairOf(...action.between))
+      return undefined
+    case 'pass':
+      ground.advance(action.seconds * 1000)
+      return undefined
+    case 'skew':
+      ground.count('fault: clock')
+      ground.skew(action.party, action.seconds)
+      return undefined
+  }
+}
+
+/** The effect whose turn it is meets trouble. */
+function goWrong(world: World, { what, kept }: Trouble): Promise<void> | void {
+  const effect = nextOf(world)
+  if (effect === undefined) return undefined
+  if (what === 'hold') return hold(world, effect)
+  if (what === 'crash') return crash(world, { party: effect.process?.party ?? receiverOf(effect), kept })
+  if (what !== 'ok' && !canFail.has(effect.kind)) return undefined
+  countFault(world, effect, what)
+  return world.scheduler.finish(effect, what)
+}
+
+function hold({ ground }: World, effect: Effect): void {
+  effect.isHeld = true
+  ground.count('fault: delay')
+}
+
+/** Who gets a request: its label ends with that. */
+function receiverOf({ label }: Effect): string {
+  return label.slice(label.lastIndexOf('>') + 1)
+}
+
+async function onClient(world: World, name: string, work: (client: ClientParty) => void): Promise<void> {
+  const client = world.clients.find((one) => one.name === name)
+  if (client?.process !== undefined) await world.scheduler.run(client.process, () => work(client))
+}
+
+async function atBank(world: World, work: (bank: World['bank']['bank']) => Promise<unknown>): Promise<void> {
+  if (world.bank.process === undefined) return
+  try {
+    await work(world.bank.bank)
+  } catch (error) {
+    isExpected(error, 'bank', world.ground)
+  }
+}
+
+/** A vendor collects one of its channels, in the order of their ids. */
+function collectFrom(world: World, action: { readonly vendor: string; readonly channel: number }): Promise<void> {
+  const vendor = world.vendors.find(({ name }) => name === action.vendor)
+  if (vendor?.process === undefined) return Promise.resolve()
+  const rows = vendor.disk.look('SELECT reference FROM channels ORDER BY channel_id')
+  const reference = rows[action.channel]?.reference as Uint8Array | undefined
+  if (reference === undefined) return Promise.resolve()
+  const { till, closing } = vendor
+  const work = async (): Promise<void> => {
+    try {
+      const found = await till.find(reference, undefined)
+      if (found.ok) await collect(closing, found.held, urlOf('bank'))
+    } catch (error) {
+      isExpected(error, `${vendor.name} collects ${toHex(reference)}`, world.ground)
+    }
+  }
+  return world.scheduler.run(vendor.process, () => void work())
+}
+
+function crash(world: World, { party: name, kept }: { readonly party: string; readonly kept: number }): void {
+  const party = partyOf(world, name)
+  if (party?.process === undefined) return
+  world.ground.count(`crash: ${kindOf(name)}`)
+  const isUnsynced = world.scheduler.pending.some(({ process, kind }) => process === party.process && kind === 'commit')
+  if (isUnsynced && kept === 0) world.ground.count('fault: lost write')
+  party.crash(kept)
+  const vendor = world.vendors.find((one) => one.name === name)
+  if (vendor !== undefined) endRuns(world.truth, vendor)
+}
+
+async function start(world: World, name: string): Promise<void> {
+  const party = partyOf(world, name)
+  if (party === undefined || party.process !== undefined) return
+  party.start()
+  if ('wake' in party) await world.scheduler.run(party.process, () => party.wake())
+}
+
+function partyOf(world: World, name: string): World['bank'] | ClientParty | undefined {
+  return [world.bank, ...world.vendors, ...world.clients].find((one) => one.name === name) as ClientParty | undefined
+}
+
+function kindOf(name: string): string {
+  return name === 'bank' ? 'bank' : name.startsWith('v') ? 'vendor' : 'client'
+}
+
+function countFault({ ground, scheduler }: World, effect: Effect, outcome: Outcome): void {
+  const { kind } = effect
+  if (outcome === 'failed') ground.count(`fault: ${failures[kind] ?? kind}`)
+  if (outcome === 'twice' && kind === 'request') ground.count('fault: repeat')
+  const isMessage = kind === 'request' || kind === 'answer'
+  if (isMessage && scheduler.pending.find((other) => other.kind === kind) !== effect) ground.count('fault: reorder')
+}
+
+const canFail: ReadonlySet<string> = new Set(['request', 'answer', 'commit', 'read', 'handler'])
+
+const failures: Partial<Record<Effect['kind'], string>> = {
+  request: 'drop',
+  answer: 'lost answer',
+  commit: 'failed commit',
+  read: 'failed read',
+  handler: 'failed handler',
+}

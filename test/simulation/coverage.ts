@@ -1,0 +1,20 @@
+/** What must happen somewhere in a run that is long enough: a simulation that does not try it shows nothing about it. */
+export const kinds: readonly string[] = [
+  ...['bank', 'vendor', 'client'].map((party) => `crash: ${party}`),
+  ...['drop', 'lost answer', 'repeat', 'reorder', 'delay', 'partition', 'clock'].map((fault) => `fault: ${fault}`),
+  ...['failed commit', 'failed read', 'lost write', 'failed handler'].map((fault) => `fault: ${fault}`),
+]
+
+/** Steps of all seeds together from which on every kind must have occurred. */
+export const stepsEnough = 80_000
+
+export function missingIn(counts: ReadonlyMap<string, number>): readonly string[] {
+  return kinds.filter((kind) => (counts.get(kind) ?? 0) === 0)
+}
+
+/** The sum of all counts whose name begins so. */
+export function sumOf(counts: ReadonlyMap<string, number>, prefix: string): number {
+  let sum = 0
+  for (const [name, count] of counts) if (name.startsWith(prefix)) sum += count
+  return sum
+}

@@ -1,0 +1,183 @@
+import type { Action, Trouble } from './actions.ts'
+import { createRandom, type Random } from './engine/random.ts'
+import type { Effect, Outcome } from './engine/scheduler.ts'
+import type { ClientPlan, VendorPlan, WorldPlan } from './engine/world.ts'
+import { type Good, goods } from './parties/vendor.ts'
+import type { World } from './world.ts'
+
+/** What a seed makes of the world. */
+export function planWorld(seed: number): WorldPlan {
+  const random = createRandom(seed)
+  const clients = Array.from(
+    { length: 1 + random.below(2) },
+    (): ClientPlan => ({
+      isByzantine: false,
+      lockScheme: random.chance(0.75) ? 'schnorr' : 'ecdsa-xor',
+    }),
+  )
+  const vendors = Array.from(
+    { length: 1 + random.below(2) },
+    (): VendorPlan => ({
+      isByzantine: false,
+      unitPrice: 1 + random.below(20),
+      segmentLength: 4 + random.below(60),
+    }),
+  )
+  return { seed, clients, vendors, slowReads: random.chance(0.3), skews: {} }
+}
+
+export interface Generator {
+  /** What a seed does next, in the world as it is now. */
+  next(world: World): Action
+}
+
+/** A temper for each seed: one may be calm, another lose half of all messages. */
+export function createGenerator(seed: number): Generator {
+  const random = createRandom(seed ^ 0x5f3759df)
+  const temper = {
+    calm: random.chance(0.15),
+    haste: random.pick([0.2, 0.5, 0.8]),
+    network: random.pick([0, 0.1, 0.3]),
+    disk: random.pick([0, 0, 0.15]),
+    crash: random.pick([0, 0.01, 0.03]),
+    trouble: random.pick([0.05, 0.2, 0.4]),
+    time: random.pick([0.005, 0.02]),
+  }
+  return {
+    next: (world) => {
+      const action = choose(world, random, temper)
+      const isTroubled = !temper.calm && action.run > 0 && random.chance(temper.trouble)
+      return isTroubled ? { ...action, trouble: chooseTrouble(random, temper) } : action
+    },
+  }
+}
+
+interface Temper {
+  readonly calm: boolean
+  /** How often everything that can happen does, after a step. */
+  readonly haste: number
+  readonly network: number
+  readonly disk: number
+  readonly crash: number
+  /** How often something goes wrong while a step runs on. */
+  readonly trouble: number
+  readonly time: number
+}
+
+function choose(world: World, random: Random, temper: Temper): Action {
+  const { calm } = temper
+  const run = random.chance(temper.haste) ? 1000 : random.below(10)
+  const fault = (share: number): number => (calm ? 0 : share)
+  const down = [world.bank, ...world.vendors, ...world.clients].filter(({ process }) => process === undefined)
+  if (down.length > 0 && random.chance(0.3)) return { do: 'start', party: random.pick(down).name, run }
+  const kind = random.weighted({
+    client: 1,
+    vendor: 0.02,
+    bank: 0.01,
+    effect: fault(world.scheduler.pending.length > 0 ? temper.network + temper.disk + 0.2 : 0),
+    crash: fault(temper.crash),
+    part: fault(temper.network * 0.1),
+    time: temper.time,
+  })
+  switch (kind) {
+    case 'client':
+      return { ...chooseOfClient(world, random), run }
+    case 'vendor':
+      return { do: 'collect', vendor: random.pick(world.vendors).name, channel: random.below(4), run }
+    case 'bank':
+      if (random.chance(0.5)) return { do: 'record', run }
+      return { do: 'deposit', client: random.pick(world.clients).name, amount: 1 + random.below(100_000), run }
+    case 'effect':
+      return { ...chooseOfEffects(world, random, temper), run: Math.min(run, 20) }
+    case 'crash': {
+      const up = [world.bank, ...world.vendors, ...world.clients].filter(({ process }) => process !== undefined)
+      if (up.length === 0) return { do: 'wait', run }
+      return { do: 'crash', party: random.pick(up).name, kept: random.below(3), run: 0 }
+    }
+    case 'part':
+      return { ...choosePartition(world, random), run }
+    case 'time':
+      return random.chance(0.7)
+        ? { do: 'pass', seconds: random.pick([1, 5, 60, 600]), run }
+        : { do: 'skew', party: random.pick(everybody(world)), seconds: random.below(121) - 60, run }
+  }
+}
+
+type Untimed = Action extends infer One ? (One extends Action ? Omit<One, 'run'> : never) : never
+
+function chooseOfClient(world: World, random: Random): Untimed {
+  const client = random.pick(world.clients)
+  const { name, channels } = client
+  if (client.process === undefined) return { do: 'wait' }
+  const open = [...channels.keys()].filter((at) => client.isOpen(channels[at]!))
+  const rare = channels.length > 0 ? 1 : 0
+  const wanted = random.weighted({
+    open: open.length === 0 ? 1 : open.length < 3 ? 0.02 : 0,
+    buy: open.length === 0 ? 0 : 1,
+    refresh: rare * 0.02,
+    resend: rare * 0.03,
+    close: rare * 0.02,
+  })
+  if (wanted === 'open') {
+    return { do: 'open', client: name, vendor: random.pick(world.vendors).name, funds: 200 + random.below(20_000) }
+  }
+  if (wanted === 'buy') return { do: 'buy', client: name, channel: random.pick(open), good: random.pick(wares) }
+  return { do: wanted, client: name, channel: random.below(channels.length) }
+}
+
+const wares: readonly Good[] = [...(Object.keys(goods) as Good[]), 'item', 'item', 'item', 'crate']
+
+function chooseOfEffects({ scheduler, ground }: World, random: Random, temper: Temper): Untimed {
+  const ready = scheduler.pending.filter((effect) => scheduler.isReady(effect, ground.now()))
+  if (ready.length === 0) return { do: 'wait' }
+  const effect = random.pick(ready)
+  const reference = scheduler.referenceTo(effect)
+  const isMessage = effect.kind === 'request' || effect.kind === 'answer'
+  if (effect.isHeld && random.chance(0.3)) return { do: 'unhold', effect: reference }
+  if (isMessage && random.chance(0.15)) return { do: 'hold', effect: reference }
+  return { do: 'finish', effect: reference, outcome: outcomeOf(effect, random, temper) }
+}
+
+function outcomeOf({ kind }: Effect, random: Random, { network, disk }: Temper): Outcome {
+  switch (kind) {
+    case 'request':
+      return random.chance(network) ? 'failed' : random.chance(network) ? 'twice' : 'ok'
+    case 'answer':
+      return random.chance(network) ? 'failed' : 'ok'
+    case 'commit':
+    case 'read':
+      return random.chance(disk) ? 'failed' : 'ok'
+    case 'handler':
+      return random.chance(0.1) ? 'failed' : 'ok'
+    case 'turn':
+    case 'timer':
+    case 'frame':
+      return 'ok'
+  }
+}
+
+function chooseTrouble(random: Random, { network, disk, crash }: Temper): Trouble {
+  const what = random.weighted({
+    failed: 0.1 + network + disk,
+    twice: network,
+    hold: 0.05 + network / 2,
+    crash: 5 * crash,
+    ok: 0.01,
+  })
+  return { at: random.below(random.chance(0.5) ? 6 : 20), what, kept: random.below(3) }
+}
+
+function choosePartition(world: World, random: Random): Untimed {
+  const { partitions } = world.network
+  if (partitions.size > 0 && random.chance(0.6)) {
+    return { do: 'heal', between: random.pick([...partitions]).split('|') as [string, string] }
+  }
+  const names = everybody(world)
+  const one = random.pick(names)
+  const other = random.pick(names.filter((name) => name !== one))
+  return { do: 'part', between: [one, other] }
+}
+
+function everybody({ bank, vendors, clients }: World): string[] {
+  return [bank, ...vendors, ...clients].map(({ name }) => name)
+}

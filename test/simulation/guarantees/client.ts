@@ -1,0 +1,30 @@
+import { toHex } from '../../../src/crypto/bytes.ts'
+import type { ClientParty } from '../parties/client.ts'
+import type { JournalChange } from '../parties/journal.ts'
+import { meetChannel, type Truth } from './truth.ts'
+
+/** What came to a client's journal: G3, and that it signs one transaction for an index. */
+export function checkJournal(truth: Truth, client: ClientParty, { channelId: id, payment }: JournalChange): void {
+  const { ground } = truth
+  const channel = meetChannel(truth, client, id)
+  const { state, payments } = client.disk.files.get(id)!
+  if (payment !== undefined) {
+    const { index, core } = payment
+    const made = toHex(core)
+    const known = channel.cores.get(index)
+    if (known === undefined) channel.cores.set(index, made)
+    else if (known !== made) ground.violate('G8', `${client.name} made two payments ${index}`)
+  }
+  if (state === undefined) return
+  const { paid, acknowledged, agreed, frozen } = state
+  if (state.index !== payments.size) {
+    ground.violate('G10', `${client.name} counts ${state.index} payments; its journal has ${payments.size}`)
+  }
+  if (paid > channel.funds) ground.violate('G3', `${client.name} revealed ${paid} of ${channel.funds}`)
+  if (acknowledged > agreed) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, agreed to ${agreed}`)
+  if (acknowledged > paid) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, paid ${paid}`)
+  const isReleased = state.release !== undefined
+  if (frozen !== undefined && !isReleased && !channel.vendor.plan.isByzantine) {
+    ground.violate('G8', `${client.name} accuses an honest vendor: ${frozen}`)
+  }
+}

@@ -1,0 +1,50 @@
+import { toHex } from '../../../src/crypto/bytes.ts'
+import type { Row } from '../../../src/sql/program.ts'
+import { type Channel, findChannel, type Truth } from './truth.ts'
+
+/** G1, by the books alone; and at every close what G2 and G3 say of it. */
+export function checkMoney(truth: Truth): void {
+  const { ground, bank } = truth
+  const { disk } = bank()
+  const off = disk.look('SELECT asset, sum(balance) AS total FROM balances GROUP BY asset HAVING sum(balance) <> 0')
+  for (const row of off) ground.violate('G1', `the balances of an asset do not come to 0: ${show(row)}`)
+  const below = disk.look(`SELECT place, balance FROM balances WHERE balance < 0 AND place <> 'outside'`)
+  for (const row of below) ground.violate('G1', `a balance is below zero: ${show(row)}`)
+  const faults = disk.look('SELECT fault, place, found, expected FROM imbalances')
+  for (const row of faults) ground.violate('G1', show(row))
+}
+
+/** What a close moved, against what the parties have on their disks. */
+export function checkSettlement(truth: Truth, channelId: Uint8Array, settled: bigint): void {
+  const channel = findChannel(truth, toHex(channelId))
+  if (channel === undefined) {
+    truth.ground.violate('G4', 'a channel was closed that nobody proposed')
+    return
+  }
+  checkClientSide(truth, channel, settled)
+  checkVendorSide(truth, channel, settled)
+}
+
+function show(row: Row): string {
+  return Object.entries(row)
+    .map(([name, value]) => `${name} ${value instanceof Uint8Array ? toHex(value) : String(value)}`)
+    .join(', ')
+}
+
+function checkClientSide({ ground }: Truth, channel: Channel, settled: bigint): void {
+  const { client, vendor, id, books, funds } = channel
+  if (settled > funds) ground.violate('G1', `${settled} of ${funds} went to the vendor`)
+  if (client.plan.isByzantine) return
+  const state = client.disk.files.get(id)?.state
+  if (settled > (state?.paid ?? 0n)) {
+    ground.violate('G3', `the vendor got ${settled}; the client has revealed ${state?.paid ?? 0n}`)
+  }
+  if (vendor.plan.isByzantine) return
+  if (settled > books.spent) ground.violate('G3', `the vendor got ${settled}; it has charged ${books.spent}`)
+}
+
+function checkVendorSide({ ground }: Truth, { vendor, books }: Channel, settled: bigint): void {
+  if (vendor.plan.isByzantine) return
+  if (settled < books.spent) ground.violate('G2', `the vendor got ${settled}; it has charged ${books.spent}`)
+  if (books.claim === undefined) ground.violate('G4', 'a channel was closed by a claim that its vendor never made')
+}

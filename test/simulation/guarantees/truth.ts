@@ -1,0 +1,111 @@
+import { fromHex, toHex } from '../../../src/crypto/bytes.ts'
+import type { ChannelMacs } from '../../../src/wire/mac.ts'
+import type { Ground } from '../engine/world.ts'
+import type { BankParty } from '../parties/bank.ts'
+import type { ClientParty, Purchase } from '../parties/client.ts'
+import type { Good, VendorParty } from '../parties/vendor.ts'
+
+/** What really happened, whatever the parties say of it. Channels are named by their id in hex. */
+export interface Truth {
+  readonly ground: Ground
+  readonly bank: () => BankParty
+  readonly clients: ReadonlyMap<string, ClientParty>
+  readonly vendors: ReadonlyMap<string, VendorParty>
+  readonly channels: Map<string, Channel>
+  /** By the digest that the payment names, in hex. */
+  readonly purchases: Map<string, Purchase>
+}
+
+/** A channel, from its proposal on. */
+export interface Channel {
+  readonly id: string
+  readonly client: ClientParty
+  readonly vendor: VendorParty
+  readonly funds: bigint
+  /** Once the client has opened it. */
+  macs: ChannelMacs | undefined
+  /** core_i by i, as the client first made it. */
+  readonly cores: Map<number, string>
+  /** What the vendor's disk says. */
+  readonly books: VendorBooks
+  readonly runs: Map<number, Run[]>
+}
+
+export interface VendorBooks {
+  paid: bigint
+  spent: bigint
+  contiguous: number
+  segment: number
+  phase: string
+  closing: Uint8Array | undefined
+  claim: Uint8Array | undefined
+  readonly payments: Map<number, VendorPayment>
+}
+
+export interface VendorPayment {
+  readonly status: string
+  readonly charged: bigint
+  readonly core: string
+}
+
+/** One run of a handler. */
+export interface Run {
+  readonly good: Good
+  readonly price: bigint
+  state: 'running' | 'served' | 'failed'
+  /** Whether its program still is the one that will charge for it. Where not, it is in doubt or settled. */
+  isLive: boolean
+}
+
+export function emptyBooks(): VendorBooks {
+  return {
+    paid: 0n,
+    spent: 0n,
+    contiguous: 0,
+    segment: 0,
+    phase: 'open',
+    closing: undefined,
+    claim: undefined,
+    payments: new Map(),
+  }
+}
+
+/** The channel of this reference or id. */
+export function findChannel(truth: Truth, name: string): Channel | undefined {
+  for (const channel of truth.channels.values()) if (channel.id.startsWith(name)) return channel
+  return undefined
+}
+
+/** Takes in the channels that a client's journal has by now. */
+export function meetChannel(truth: Truth, client: ClientParty, id: string): Channel {
+  const known = truth.channels.get(id)
+  if (known !== undefined) return known
+  const { proposed } = client.disk.files.get(id)!
+  const vendor = truth.vendors.get(new URL(proposed.vendorUrl).host)!
+  const channel: Channel = {
+    id,
+    client,
+    vendor,
+    funds: new DataView(proposed.terms.buffer, proposed.terms.byteOffset).getBigUint64(8),
+    macs: undefined,
+    cores: new Map(),
+    books: emptyBooks(),
+    runs: new Map(),
+  }
+  truth.channels.set(id, channel)
+  return channel
+}
+
+export function isHonest({ client, vendor }: Channel): boolean {
+  return !client.plan.isByzantine && !vendor.plan.isByzantine
+}
+
+/** MAC keys of a channel, as its client has them. */
+export function macsOf(channel: Channel): ChannelMacs | undefined {
+  channel.macs ??= channel.client.channels.find(({ state }) => toHex(state.channelId) === channel.id)?.state.macs
+  return channel.macs
+}
+
+export function idOf(channel: Channel): Uint8Array {
+  return fromHex(channel.id)
+}

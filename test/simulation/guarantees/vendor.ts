@@ -1,0 +1,179 @@
+import { toHex } from '../../../src/crypto/bytes.ts'
+import { requestDigest } from '../../../src/http/requestDigest.ts'
+import type { PaidContext } from '../../../src/vendor/routes.ts'
+import type { Batch } from '../../../src/vendor/store/contract.ts'
+import type { Outcome } from '../engine/scheduler.ts'
+import { type Good, goods, priceOf, type VendorParty } from '../parties/vendor.ts'
+import { type Channel, emptyBooks, findChannel, type Run, type Truth } from './truth.ts'
+
+/** What came to an honest vendor's disk: reads it back and holds it to G2, G4 and G5. */
+export function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: Batch): void {
+  if (vendor.plan.isByzantine) return
+  for (const { channelId } of channels) {
+    const channel = findChannel(truth, toHex(channelId))
+    if (channel === undefined) {
+      truth.ground.violate('G4', `${vendor.name} took a channel that nobody opened`)
+      continue
+    }
+    const changed = payments.filter((payment) => toHex(payment.channelId) === channel.id).map(({ index }) => index)
+    readChannel(truth, channel)
+    readPayments(truth, channel, changed)
+    checkBooks(truth, channel)
+  }
+}
+
+/** Forgets what was known of a vendor's disk, and reads it anew: it was replaced. */
+export function rereadVendor(truth: Truth, vendor: VendorParty): void {
+  for (const channel of truth.channels.values()) {
+    if (channel.vendor !== vendor) continue
+    Object.assign(channel.books, { ...emptyBooks(), payments: channel.books.payments })
+    channel.books.payments.clear()
+    readChannel(truth, channel)
+    readPayments(truth, channel, undefined)
+  }
+}
+
+/** A program of this vendor ended: what ran is in doubt, and so is what it had not stored yet. */
+export function endRuns(truth: Truth, vendor: VendorParty): void {
+  for (const channel of truth.channels.values()) if (channel.vendor === vendor) endRunsOf(channel)
+}
+
+function endRunsOf(channel: Channel): void {
+  for (const runs of channel.runs.values()) for (const run of runs) run.isLive = false
+}
+
+/** A handler begins. Gives what to tell when it ends. */
+export function checkHandler(
+  truth: Truth,
+  vendor: VendorParty,
+  handled: { readonly good: Good; readonly url: string; readonly context: PaidContext },
+): (outcome: Outcome) => void {
+  const { ground } = truth
+  const { good, url, context } = handled
+  const { payer, index } = context
+  const channel = findChannel(truth, payer)
+  if (channel === undefined || vendor.plan.isByzantine) return () => undefined
+  const { books } = channel
+  const price = priceOf(good, vendor.plan)
+  const runs = channel.runs.get(index) ?? []
+  channel.runs.set(index, runs)
+  const run: Run = { good, price, state: 'running', isLive: true }
+
+  const stored = books.payments.get(index)
+  if (stored?.status !== 'running') {
+    ground.violate('G10', `a handler runs for payment ${index}, which is stored as ${stored?.status ?? 'nothing'}`)
+  }
+  if (runs.length > 0 && !goods[good].idempotent) ground.violate('G5', `the handler of payment ${index} runs again`)
+  if (runs.some(({ isLive }) => isLive)) ground.violate('G5', `payment ${index} is served twice at once`)
+  runs.push(run)
+  if (!channel.client.plan.isByzantine) checkPurchase(truth, channel, { index, url })
+  const served = books.spent + liveValue(channel)
+  if (served > books.paid) {
+    ground.violate('G2', `${vendor.name} serves for ${served} and can claim ${books.paid}`)
+  }
+  return (outcome) => {
+    run.state = outcome === 'ok' ? 'served' : 'failed'
+    if (outcome === 'ok') ground.count('payments')
+  }
+}
+
+/** What runs, or ran, and is not in the books yet. */
+function liveValue({ runs }: Channel): bigint {
+  let value = 0n
+  for (const all of runs.values()) {
+    for (const { isLive, state, price } of all) if (isLive && state !== 'failed') value += price
+  }
+  return value
+}
+
+/** What an honest client's payment is served for is what that client asked for. */
+function checkPurchase(truth: Truth, channel: Channel, { index, url }: { index: number; url: string }): void {
+  const digest = toHex(requestDigest({ method: 'GET', target: url }))
+  const purchase = truth.purchases.get(digest)
+  const core = channel.cores.get(index)
+  // d_i ends Tx_i, with which a core begins.
+  if (purchase?.client !== channel.client.name || core?.slice(104, 168) !== digest) {
+    truth.ground.violate('G9', `payment ${index} was served for ${url}, which its client did not ask for with it`)
+  }
+}
+
+function readChannel({ ground }: Truth, channel: Channel): void {
+  const { books, vendor, id } = channel
+  const [row] = vendor.disk.look(
+    `SELECT paid, spent, contiguous, phase, closing, claim, strikes, suspended,
+       (SELECT max(number) FROM segments WHERE segments.channel_id = channels.channel_id) AS segment
+     FROM channels WHERE channel_id = :id`,
+    { id: Buffer.from(id, 'hex') },
+  )
+  if (row === undefined) return
+  books.paid = row.paid as bigint
+  books.spent = row.spent as bigint
+  books.contiguous = Number(row.contiguous)
+  books.segment = Number(row.segment)
+  books.phase = row.phase as string
+  books.closing = (row.closing as Uint8Array | null) ?? undefined
+  books.claim = (row.claim as Uint8Array | null) ?? undefined
+  if (channel.client.plan.isByzantine) return
+  if (row.strikes !== 0n) ground.violate('G4', `somebody got a strike for an honest client: ${String(row.strikes)}`)
+  if (row.suspended !== null)
+    ground.violate('G8', `an honest client’s channel was suspended: ${row.suspended as string}`)
+}
+
+function readPayments({ ground }: Truth, channel: Channel, indices: readonly number[] | undefined): void {
+  const { books, vendor, id } = channel
+  const all = indices === undefined
+  const rows = all
+    ? vendor.disk.look('SELECT number, status, charged, core FROM payments WHERE channel_id = :id', {
+        id: Buffer.from(id, 'hex'),
+      })
+    : indices.flatMap((number) =>
+        vendor.disk.look(
+          'SELECT number, status, charged, core FROM payments WHERE channel_id = :id AND number = :number',
+          { id: Buffer.from(id, 'hex'), number },
+        ),
+      )
+  for (const row of rows) {
+    const index = Number(row.number)
+    const now = { status: row.status as string, charged: row.charged as bigint, core: toHex(row.core as Uint8Array) }
+    const before = books.payments.get(index)
+    books.payments.set(index, now)
+    const isFinal = before?.status === 'charged' || before?.status === 'released'
+    if (isFinal && (before.status !== now.status || before.charged !== now.charged)) {
+      ground.violate(
+        'G5',
+        `payment ${index} was ${before.status} ${before.charged}, and is ${now.status} ${now.charged}`,
+      )
+    }
+    if (now.status === 'charged' || now.status === 'released') checkCharge({ ground }, channel, index, now)
+    if (!channel.client.plan.isByzantine && channel.cores.get(index) !== now.core) {
+      ground.violate('G4', `the vendor has a payment ${index} that its client did not make`)
+    }
+  }
+}
+
+/** Charged is what was served, and what its good costs. */
+function checkCharge(
+  { ground }: Pick<Truth, 'ground'>,
+  { runs }: Channel,
+  index: number,
+  { status, charged }: { readonly status: string; readonly charged: bigint },
+): void {
+  const ran = runs.get(index) ?? []
+  for (const run of ran) run.isLive = false
+  const last = ran.at(-1)
+  if (status === 'charged' && (last?.state !== 'served' || last.price !== charged)) {
+    ground.violate('G5', `payment ${index} was charged ${charged} for a request that was ${last?.state ?? 'never run'}`)
+  }
+  if (status === 'released' && charged !== 0n) ground.violate('G5', `payment ${index} was released for ${charged}`)
+}
+
+function checkBooks({ ground }: Truth, channel: Channel): void {
+  const { books, client, id, funds } = channel
+  if (books.paid > funds) ground.violate('G2', `${books.paid} was accepted; the channel has ${funds}`)
+  let charged = 0n
+  for (const payment of books.payments.values()) charged += payment.charged
+  if (charged !== books.spent) ground.violate('G5', `payments were charged ${charged}, the channel ${books.spent}`)
+  if (client.plan.isByzantine) return
+  const revealed = client.disk.files.get(id)?.state?.paid ?? 0n
+  if (books.paid > revealed) ground.violate('G4', `the vendor has ${books.paid}; its client has revealed ${revealed}`)
+}

@@ -1,0 +1,111 @@
+import { equal, toHex } from '../../../src/crypto/bytes.ts'
+import { bankPaths } from '../../../src/http/bank.ts'
+import { headerNames } from '../../../src/http/headers.ts'
+import { managementPaths } from '../../../src/http/management.ts'
+import { parseBase64url } from '../../../src/wire/base64url.ts'
+import * as Closing from '../../../src/wire/Closing.ts'
+import * as Frame from '../../../src/wire/Frame.ts'
+import * as Statement from '../../../src/wire/Statement.ts'
+import type { Answer, Message } from '../engine/network.ts'
+import type { ClientParty } from '../parties/client.ts'
+import { type Channel, findChannel, macsOf, type Truth } from './truth.ts'
+
+/** A request as it leaves an honest party: what it says is on that party's disk. G8, G10. */
+export function checkRequest(truth: Truth, message: Message): void {
+  const client = truth.clients.get(message.from)
+  if (client !== undefined && !client.plan.isByzantine) checkClient(truth, client, message)
+  const vendor = truth.vendors.get(message.from)
+  if (vendor === undefined || vendor.plan.isByzantine || message.path !== bankPaths.close) return
+  const channel = findChannel(truth, toHex(message.body.subarray(1, 33)))
+  const isStored = channel?.books.claim !== undefined && equal(channel.books.claim, message.body)
+  if (!isStored) truth.ground.violate('G10', `${vendor.name} claims what it has not stored`)
+}
+
+/** An answer as it leaves an honest party: what it acknowledges is on that party's disk. G10. */
+export function checkAnswer(truth: Truth, message: Message, answer: Answer): void {
+  const vendor = truth.vendors.get(message.to)
+  if (vendor !== undefined && !vendor.plan.isByzantine) checkVendor(truth, message, answer)
+  if (message.to === 'bank' && answer.status === 200) checkBank(truth, message)
+}
+
+function checkClient({ ground }: Truth, client: ClientParty, { path, headers, body }: Message): void {
+  const carried = headers.find(([name]) => name === headerNames.payment.toLowerCase())
+  const frame = carried && parseBase64url(carried[1], 1024)
+  if (frame?.ok === true) {
+    const parsed = Frame.parsePayment(frame.value)
+    const channelName = toHex(frame.value.subarray(1, 17))
+    const file = [...client.disk.files].find(([id]) => id.startsWith(channelName))?.[1]
+    const stored = parsed.ok ? file?.payments.get(parsed.value.index) : undefined
+    const isStored = stored !== undefined && equal(stored.frame, frame.value)
+    if (!isStored) ground.violate('G8', `${client.name} sends a payment that its journal does not have`)
+  }
+  if (path === managementPaths.release) {
+    const state = client.disk.files.get(toHex(body.subarray(1, 33)))?.state
+    const isStored = state?.release !== undefined && equal(state.release, body)
+    if (!isStored) ground.violate('G8', `${client.name} sends a release that its journal does not have`)
+  }
+  if (path === bankPaths.open) {
+    const isStored = [...client.disk.files.values()].some(({ proposed }) => equal(proposed.open, body))
+    if (!isStored) ground.violate('G10', `${client.name} opens a channel that its journal does not have`)
+  }
+}
+
+function checkVendor(truth: Truth, message: Message, { status, headers, body }: Answer): void {
+  const reference = referenceOf(message)
+  const channel = reference === undefined ? undefined : findChannel(truth, reference)
+  if (channel === undefined) return
+  const carried = headers.find(([name]) => name === headerNames.statement.toLowerCase())
+  const bytes = carried && parseBase64url(carried[1], Statement.size)
+  if (bytes?.ok === true) checkStatement(truth, channel, bytes.value)
+  if (status !== 200 || message.path !== managementPaths.ask) return
+  if (body.length === Statement.size) checkStatement(truth, channel, body)
+  if (body.length !== Closing.size) return
+  const { closing } = channel.books
+  if (closing === undefined || !equal(closing, body)) {
+    truth.ground.violate('G10', `${channel.vendor.name} states a closing that it has not stored`)
+  }
+}
+
+function checkStatement({ ground }: Truth, channel: Channel, bytes: Uint8Array): void {
+  const macs = macsOf(channel)
+  const parsed = macs && Statement.parse(bytes, macs.statement)
+  if (parsed?.ok !== true) return
+  const { index, charged, contiguous, segment } = parsed.value
+  const { books, vendor } = channel
+  if (contiguous > books.contiguous) {
+    ground.violate('G10', `${vendor.name} acknowledges ${contiguous} payments; ${books.contiguous} are stored`)
+  }
+  if (segment > books.segment) {
+    ground.violate('G10', `${vendor.name} acknowledges segment ${segment}; ${books.segment} is stored`)
+  }
+  const stored = books.payments.get(index)
+  if (index > 0 && (stored === undefined || stored.charged < charged)) {
+    ground.violate('G10', `${vendor.name} says payment ${index} was charged ${charged}; ${stored?.charged} is stored`)
+  }
+}
+
+function checkBank({ ground, bank }: Truth, { path, body }: Message): void {
+  const { disk } = bank()
+  if (path === bankPaths.open) {
+    const rows = disk.look('SELECT answer FROM commands WHERE account = :account AND id = :id', openedBy(body))
+    if (rows.length === 0) ground.violate('G10', 'the bank acknowledges an opening that it has not stored')
+  }
+  if (path === bankPaths.close) {
+    const [row] = disk.look(`SELECT close FROM channels WHERE channel_id = :id`, { id: body.subarray(1, 33) })
+    const isStored = row !== undefined && row.close !== null && equal(row.close as Uint8Array, body)
+    if (!isStored) ground.violate('G10', 'the bank acknowledges a close that it has not stored')
+  }
+}
+
+/** Account and id of an opening: PROTOCOL 3.8. */
+function openedBy(open: Uint8Array): { readonly account: Uint8Array; readonly id: Uint8Array } {
+  return { account: open.subarray(1, 33), id: open.subarray(33, 49) }
+}
+
+/** The channel that a request to a vendor is about. */
+function referenceOf({ headers, path, body }: Message): string | undefined {
+  const carried = headers.find(([name]) => name === headerNames.channel.toLowerCase())
+  const bytes = carried && parseBase64url(carried[1], 16)
+  if (bytes?.ok === true) return toHex(bytes.value)
+  return path.startsWith('/lockstep/') && body.length >= 17 ? toHex(body.subarray(1, 17)) : undefined
+}
