@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/client/index.ts'
 import { headerNames } from '../../src/http/headers.ts'
-import type { Batch, VendorStore } from '../../src/vendor/index.ts'
+import type { Batch, StreamRoute, VendorStore } from '../../src/vendor/index.ts'
 import * as Frame from '../../src/wire/Frame.ts'
+import { openRaw } from '../e2e/rawStream.ts'
 import {
   gate,
   openChannel,
@@ -139,7 +140,7 @@ describe('a commit that fails', () => {
     expect(await one.close()).toMatchObject({ receiptsOpened: 4 })
   })
 
-  test('on a closing lets none leave, and the channel goes on', async () => {
+  test('on a closing lets none leave, not even to who asked a moment later, and the channel goes on', async () => {
     const { breakable, town } = await openBreakable()
     const channel = await openChannel(town)
     expect((await channel.fetch(`${town.stall.url}/goods/tea`, price)).status).toBe(200)
@@ -148,18 +149,20 @@ describe('a commit that fails', () => {
         method: 'POST',
         body: Frame.encodeAsk({ reference: referenceOf(channel), ask: 'closing' }, channel.state.macs.frame),
       })
+    const { opened, open } = gate()
+    breakable.hold = opened
     breakable.failures = ['before']
-    const answers = await Promise.all([ask(), ask(), ask()])
-    for (const response of answers) expect(response.status === 503 || response.status === 200).toBe(true)
-    const left = answers.filter(({ status }) => status === 200)
-    // None but those that were asked for, and stored, after the failure.
+    const held = await town.stall.held(channel)
+    const answers = [ask()]
+    await until(() => held.closing !== undefined, 'it is signed')
+    answers.push(ask(), ask())
+    await until(() => held.writes === 3, 'all wait')
+    open()
+    for (const response of await Promise.all(answers)) expect(response.status).toBe(503)
     const stored = await town.stall.store.channel(referenceOf(channel))
-    for (const response of left) expect(new Uint8Array(await response.arrayBuffer())).toEqual(stored?.closing)
-    if (left.length === 0) {
-      expect(stored).toMatchObject({ phase: 'open', closing: undefined })
-      expect((await channel.fetch(`${town.stall.url}/goods/milk`, price)).status).toBe(200)
-    }
-    expect(await channel.close()).toMatchObject({ receiptsOpened: left.length === 0 ? 3 : 2 })
+    expect(stored).toMatchObject({ phase: 'open', closing: undefined })
+    expect((await channel.fetch(`${town.stall.url}/goods/milk`, price)).status).toBe(200)
+    expect(await channel.close()).toMatchObject({ receiptsOpened: 3 })
   })
 
   test('is retried by the client itself, with the same bytes', async () => {
@@ -172,6 +175,36 @@ describe('a commit that fails', () => {
     expect(channel.state).toMatchObject({ index: 1, paid: price, acknowledged: price })
     expect(shop.total()).toBe(1)
   })
+})
+
+test('a stream stops where a commit of another one on its channel failed: what both had is the store’s to say', async () => {
+  const { opened, open } = gate()
+  const slow: StreamRoute = {
+    path: '/slow',
+    price: 10n,
+    async *source() {
+      yield Uint8Array.of(0)
+      await opened
+      for (let unit = 1; ; unit++) yield Uint8Array.of(unit)
+    },
+  }
+  const { breakable, town } = await openBreakable({ streams: [slow] })
+  const channel = await openChannel(town)
+  const [failing, other] = [await openRaw(channel, '/slow'), await openRaw(channel, '/slow')]
+  const index = await other.pay(10n)
+  for (let tick = 0; tick < 9; tick++) await other.tick(index)
+  await other.delivered(1)
+  const first = await failing.pay(10n)
+  await failing.delivered(1)
+  breakable.failures = ['before', 'before', 'before']
+  await failing.tick(first)
+  await failing.closed()
+  breakable.failures = []
+  open()
+  await other.closed()
+  expect(other.deliveries()).toHaveLength(1)
+  expect(other.problem()).toBe('StoreUnavailable')
+  expect((await channel.refresh()).spent).toBeLessThanOrEqual(20n)
 })
 
 describe('a store that cannot be read', () => {

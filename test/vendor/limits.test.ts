@@ -158,16 +158,20 @@ describe('a client that goes', () => {
       socket.once('data', () => socket.resetAndDestroy())
     }).catch(() => 'reset')
     for (const path of ['/stream', '/nowhere']) {
-      const upgrades = Array.from({ length: 20 }, () =>
-        speak(town.stall, (socket) => {
-          socket.write(
-            `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
-              'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: lockstep.1\r\n\r\n',
-            () => socket.resetAndDestroy(),
-          )
-        }).catch(() => 'reset'),
-      )
-      await Promise.all(upgrades)
+      for (const when of ['at once', 'after the answer']) {
+        const upgrades = Array.from({ length: 10 }, () =>
+          speak(town.stall, (socket) => {
+            const reset = (): void => void socket.resetAndDestroy()
+            if (when === 'after the answer') socket.once('data', reset)
+            socket.write(
+              `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n` +
+                'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Protocol: lockstep.1\r\n\r\n',
+              when === 'at once' ? reset : undefined,
+            )
+          }).catch(() => 'reset'),
+        )
+        await Promise.all(upgrades)
+      }
     }
     expect(await problemIn(await send())).toMatchObject({ reason: 'AnswerGone' })
     expect(town.stall.errors).toEqual([])

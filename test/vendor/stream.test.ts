@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { headerNames } from '../../src/http/headers.ts'
-import type { StreamRoute } from '../../src/vendor/index.ts'
+import { requestDigest } from '../../src/http/requestDigest.ts'
+import { type StreamRoute, StreamSession } from '../../src/vendor/index.ts'
 import { parseBase64url } from '../../src/wire/base64url.ts'
+import { kinds } from '../../src/wire/kinds.ts'
 import { openRaw, type RawStream } from '../e2e/rawStream.ts'
 import {
   gate,
@@ -238,6 +240,33 @@ describe('a client that leaves', () => {
     expect(await channel.resend()).toBeLessThanOrEqual(1)
     expect(await channel.refresh()).toMatchObject({ spent: 0n, paid: price, contiguous: 1 })
   })
+})
+
+test('nothing is delivered, and so charged, over a connection that is closing', async () => {
+  const town = await openTown({ wallet: { path: ':memory:' } })
+  const channel = await openChannel(town)
+  const sent: Uint8Array[] = []
+  const socket = {
+    send: (message: Uint8Array) => sent.push(message),
+    close: () => undefined,
+    bufferedAmount: 0,
+    readyState: 1,
+  }
+  const target = `${town.stall.url}/count/9`
+  const { till, errors } = town.stall
+  const onError = (error: unknown): void => void errors.push(error)
+  const session = new StreamSession({ till, route: count, params: { to: '9' }, target, socket, onError })
+  const payment = await channel.pay(price, requestDigest({ method: 'GET', target }))
+  await session.receive(channel.attachment)
+  await session.receive(payment.frame)
+  await until(() => sent.length === 1, 'the first unit')
+  socket.readyState = 2
+  for (let tick = 0; tick < 3; tick++) await session.receive((await channel.tick(payment.index, 1)).frame)
+  await aWhile()
+  await session.leave()
+  expect(sent.filter(([kind]) => kind === kinds.delivery)).toHaveLength(1)
+  expect(await town.stall.store.channel(referenceOf(channel))).toMatchObject({ spent: price })
+  expect(errors).toEqual([])
 })
 
 describe('a slow client', () => {
