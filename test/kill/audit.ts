@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { DatabaseSync } from 'node:sqlite'
+import { toHex } from '../../src/crypto/bytes.ts'
+import { price } from './config.ts'
 
 /** What a run left behind, judged by SQL and by the files that handlers and clients wrote. */
 export interface Audit {
@@ -18,50 +19,46 @@ export interface Audit {
   readonly settledWrong: number
 }
 
+/** Asks the store of a process, past the program that wrote it. */
+export type Query = (name: string, sql: string) => Promise<readonly Readonly<Record<string, unknown>>[]>
+
 interface Charge {
   readonly payment: string
   readonly status: string
   readonly charged: bigint
 }
 
-export function audit(
-  folder: string,
-  names: { readonly vendors: readonly string[]; readonly clients: readonly string[] },
-): Audit {
-  const charges = new Map<string, Charge>()
-  const effects: { payment: string; id: string }[] = []
-  for (const vendor of names.vendors) {
-    for (const charge of chargesOf(`${folder}/${vendor}.db`)) charges.set(charge.payment, charge)
-    effects.push(...effectsOf(`${folder}/${vendor}.effects`))
-  }
-  const worked = [...charges.values()].filter(({ status, charged }) => status === 'charged' && charged === 100n)
+export async function audit(
+  query: Query,
+  run: { readonly folder: string; readonly vendors: readonly string[]; readonly clients: readonly string[] },
+): Promise<Audit> {
+  const { folder, vendors, clients } = run
+  const charges = new Map((await Promise.all(vendors.map((vendor) => chargesOf(query, vendor)))).flat())
+  const effects = vendors.flatMap((vendor) => effectsOf(`${folder}/${vendor}.effects`))
+  const worked = [...charges.values()].filter(({ status, charged }) => status === 'charged' && charged === price)
   const withEffect = new Set(effects.map(({ payment }) => payment))
   const chargedIds = effects.filter(({ payment }) => charges.get(payment)?.status === 'charged').map(({ id }) => id)
-  const acknowledged = names.clients.flatMap((client) => linesOf(`${folder}/${client}.acknowledged`))
+  const acknowledged = clients.flatMap((client) => linesOf(`${folder}/${client}.acknowledged`))
   const known = new Set(chargedIds)
   const uncharged = effects.filter(({ payment }) => charges.get(payment)?.status !== 'charged')
   return {
     payments: worked.length,
     lost: acknowledged.filter((line) => !known.has(line.split(' ')[1]!)).length,
     doubled: chargedIds.length - known.size + effects.length - withEffect.size,
-    imbalance: imbalanceOf(`${folder}/bank.db`),
+    imbalance: await imbalanceOf(query),
     chargedWithoutEffect: worked.filter(({ payment }) => !withEffect.has(payment)).length,
     effectsUnlisted: uncharged.filter(({ payment }) => charges.get(payment)?.status !== 'running').length,
     inDoubt: [...charges.values()].filter(({ status }) => status === 'running').length,
-    settledWrong: settledWrong(folder, names.vendors),
+    settledWrong: await settledWrong(query, vendors),
   }
 }
 
-function chargesOf(path: string): Charge[] {
-  const rows = query(
-    path,
-    'SELECT lower(hex(substr(channel_id, 1, 16))) AS channel, number, status, charged FROM payments',
-  )
-  return rows.map((row) => ({
-    payment: `${String(row.channel)}:${String(row.number)}`,
-    status: row.status as string,
-    charged: row.charged as bigint,
-  }))
+async function chargesOf(query: Query, vendor: string): Promise<(readonly [string, Charge])[]> {
+  const rows = await query(vendor, 'SELECT channel_id, number, status, charged FROM payments')
+  return rows.map((row) => {
+    const payment = `${toHex((row.channel_id as Uint8Array).subarray(0, 16))}:${String(row.number)}`
+    return [payment, { payment, status: row.status as string, charged: BigInt(row.charged as bigint) }]
+  })
 }
 
 function effectsOf(path: string): { payment: string; id: string }[] {
@@ -72,38 +69,23 @@ function effectsOf(path: string): { payment: string; id: string }[] {
 }
 
 /** The books by SQL alone: every asset's balances against what came in, and the faults that the schema itself defines. */
-function imbalanceOf(path: string): string {
-  const faults = query(path, 'SELECT count(*) AS faults FROM imbalances')[0]!.faults as bigint
-  const sums = query(path, 'SELECT asset, sum(balance) AS total FROM balances GROUP BY asset')
-  const off = sums.reduce((sum, { total }) => sum + (total as bigint), 0n)
-  return (faults === 0n ? off : off + faults).toString()
+async function imbalanceOf(query: Query): Promise<string> {
+  const faults = await query('bank', 'SELECT * FROM imbalances')
+  const balances = await query('bank', 'SELECT balance FROM balances')
+  const off = balances.reduce((sum, { balance }) => sum + BigInt(balance as bigint), 0n)
+  return (off + BigInt(faults.length)).toString()
 }
 
 /** Channels that the bank settled for more or less than the vendor's store says it charged. */
-function settledWrong(folder: string, vendors: readonly string[]): number {
-  const spent = new Map(
-    vendors.flatMap((vendor) =>
-      query(`${folder}/${vendor}.db`, 'SELECT hex(channel_id) AS channel, spent FROM channels').map(
-        (row) => [row.channel as string, row.spent as bigint] as const,
-      ),
-    ),
-  )
-  const closed = query(
-    `${folder}/bank.db`,
-    "SELECT hex(channel_id) AS channel, settled FROM channels WHERE status = 'closed'",
-  )
-  return closed.filter(({ channel, settled }) => spent.get(channel as string) !== settled).length
-}
-
-function query(path: string, sql: string): Record<string, unknown>[] {
-  const db = new DatabaseSync(path, { readOnly: true })
-  try {
-    const statement = db.prepare(sql)
-    statement.setReadBigInts(true)
-    return statement.all() as Record<string, unknown>[]
-  } finally {
-    db.close()
+async function settledWrong(query: Query, vendors: readonly string[]): Promise<number> {
+  const spent = new Map<string, bigint>()
+  for (const vendor of vendors) {
+    for (const row of await query(vendor, 'SELECT channel_id, spent FROM channels')) {
+      spent.set(toHex(row.channel_id as Uint8Array), BigInt(row.spent as bigint))
+    }
   }
+  const closed = await query('bank', "SELECT channel_id, settled FROM channels WHERE status = 'closed'")
+  return closed.filter((row) => spent.get(toHex(row.channel_id as Uint8Array)) !== BigInt(row.settled as bigint)).length
 }
 
 /** Whole lines: a crash may have cut the last one. */

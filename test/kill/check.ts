@@ -5,18 +5,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { audit } from './audit.ts'
+import { postgresBooks, sqliteBooks } from './books.ts'
 import type { ProcessConfig } from './config.ts'
 import { freePort } from './freePort.ts'
 
 /**
- * `npm run check:kill -- --seed N --seconds S [--json]`: a bank, two vendors and three clients as processes over sockets, any
- * of which is killed at random moments and started again. At the end the books, the stores and what the handlers did must
+ * `npm run check:kill -- --seed N --seconds S [--store postgres] [--json]`: a bank, two vendors and three clients as processes
+ * over sockets, any of which, and the database server, is killed at random moments and started again. At the end the books, the stores and what the handlers did must
  * agree.
  */
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
     seconds: { type: 'string', default: '20' },
+    store: { type: 'string', default: 'sqlite' },
     json: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
@@ -26,7 +28,9 @@ const folder = mkdtempSync(join(tmpdir(), 'lockstep-kill-'))
 const ports = await Promise.all([freePort(), freePort(), freePort()])
 const [bankPort, ...vendorPorts] = ports as [number, number, number]
 const names = { vendors: ['vendor0', 'vendor1'], clients: ['client0', 'client1', 'client2'] }
-const shared = { label: `kill ${values.seed}`, folder, bankPort, vendorPorts, clients: names.clients.length }
+const books = values.store === 'postgres' ? await postgresBooks(['bank', ...names.vendors]) : sqliteBooks(folder)
+const { databases } = books
+const shared = { label: `kill ${values.seed}`, folder, bankPort, vendorPorts, clients: names.clients.length, databases }
 
 /** A process that is started again whenever it ends before it was asked to. */
 class Party {
@@ -47,6 +51,8 @@ class Party {
   start(): Promise<void> {
     const child = fork(join(import.meta.dirname, this.#script), {
       env: { ...process.env, LOCKSTEP_KILL: JSON.stringify(this.#config) },
+      // What a process warns of while others are dead is expected.
+      execArgv: ['--no-warnings'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     })
     this.#child = child
@@ -95,9 +101,13 @@ try {
   const end = Date.now() + Number(values.seconds) * 1000
   while (Date.now() < end) {
     await pause(200 + random() * 600)
-    const party = parties[Math.floor(random() * parties.length)]!
-    await party.kill()
     kills += 1
+    const party = parties[Math.floor(random() * (parties.length + (books.hasServer ? 1 : 0)))]
+    if (party === undefined) {
+      await books.killServer()
+      continue
+    }
+    await party.kill()
     await pause(random() * 300)
     await party.start()
   }
@@ -105,13 +115,19 @@ try {
   await Promise.all(vendors.map((party) => party.finish()))
   await pause(700)
   await bank.kill()
-  const result = { seed: Number(values.seed), kills, ...audit(folder, names) }
+  const result = {
+    seed: Number(values.seed),
+    kills,
+    store: values.store,
+    ...(await audit(books.query, { folder, ...names })),
+  }
   const { lost, doubled, imbalance, chargedWithoutEffect, effectsUnlisted, settledWrong } = result
   const sound = lost + doubled + chargedWithoutEffect + effectsUnlisted + settledWrong === 0 && imbalance === '0'
   process.stdout.write(values.json ? `${JSON.stringify(result)}\n` : `${table(result)}\n`)
   process.exitCode = sound && result.payments > 0 ? 0 : 1
 } finally {
   await Promise.all(parties.map((party) => party.kill().catch(() => undefined)))
+  await books.remove()
   if (values.keep) process.stderr.write(`${folder}\n`)
   else rmSync(folder, { recursive: true, force: true })
 }

@@ -15,11 +15,19 @@ export interface ProcessConfig {
   readonly clients: number
   /** Of this process, where it listens. */
   readonly port: number
+  /** Where bank and vendors keep their books, by process; files in `folder` where it is left out. */
+  readonly databases?: Readonly<Record<string, string>> | undefined
 }
 
 export const asset = 'USD/6'
 export const network = 'lockstep:kill'
 export const price = 100n
+
+/** The database of this process on a PostgreSQL server, if that is where it keeps its books. */
+export function databaseOf(config: ProcessConfig): { readonly url: string } | undefined {
+  const url = config.databases?.[config.name]
+  return url === undefined ? undefined : { url }
+}
 
 export function configOf(): ProcessConfig {
   return JSON.parse(process.env.LOCKSTEP_KILL ?? '') as ProcessConfig

@@ -10,8 +10,9 @@ import {
   sqliteVendorStore,
   Till,
 } from '../../src/vendor/index.ts'
+import { postgresVendorStore } from '../../src/vendor/store/postgres.ts'
 import { amount } from '../../src/wire/amount.ts'
-import { asset, configOf, keyOf, network, now, price, report, untilAskedToFinish, urlOf } from './config.ts'
+import { asset, configOf, databaseOf, keyOf, network, now, price, report, untilAskedToFinish, urlOf } from './config.ts'
 
 /** A vendor whose handler leaves its effect, one line a run, in a file of its own, synced before it answers. */
 const config = configOf()
@@ -45,7 +46,8 @@ const offer: Offer.Offer = {
   lifeMin: 600,
   routes: [{ method: 'POST', path: work.path, price: amount(price), per: 'request' }],
 }
-const store = sqliteVendorStore(`${config.folder}/${config.name}.db`)
+const database = databaseOf(config)
+const store = database ? postgresVendorStore(database) : sqliteVendorStore(`${config.folder}/${config.name}.db`)
 const till = new Till({
   store,
   frameKey: frame.secret,
@@ -76,7 +78,8 @@ process.disconnect()
 /** Collects what was stated; at the end of the run, states and collects what was not. Whether nothing is left to do. */
 async function settleAll(): Promise<boolean> {
   let left = 0
-  for (const reference of await store.unsettled()) {
+  const references = await store.unsettled().catch(() => undefined)
+  for (const reference of references ?? []) {
     try {
       const found = await till.find(reference, undefined)
       if (!found.ok) throw new Error(found.detail)
@@ -88,5 +91,5 @@ async function settleAll(): Promise<boolean> {
       left += 1
     }
   }
-  return finishing && left === 0
+  return finishing && references !== undefined && left === 0
 }
