@@ -12,7 +12,7 @@ import type { Chain } from '../../src/chain/Chain.ts'
 import { openLog } from '../../src/chain/embedded.ts'
 import { concat, u32, utf8 } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
-import type { Reason, Refusal } from '../../src/protocol/index.ts'
+import type { Bank as Decide, Reason, Refusal } from '../../src/protocol/index.ts'
 import { type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 import { account, bankKey, must, now, vendorKey } from '../protocol/world.ts'
 import { asset, network, rules } from './channels.ts'
@@ -22,7 +22,7 @@ export interface TestBank {
   readonly store: BankStore
   /** The store's file. */
   readonly path: string
-  /** Lets time pass until then, minute by minute, and the bank's clock with it. */
+  /** Lets time pass until then, and the bank's clock with it, as far at a time as counts as uptime: a minute. */
   setClock(to: bigint): Promise<void>
   /** Sets the system's clock alone: time did not pass. */
   jump(to: bigint): void
@@ -76,8 +76,9 @@ export function openBank(options: BankOptions = {}): TestBank {
     store,
     path,
     async setClock(to) {
+      const stride = given.clockRules?.jumpMax ?? 60n
       while (clock < to) {
-        const step = to - clock < 60n ? to - clock : 60n
+        const step = to - clock < stride ? to - clock : stride
         seconds += step
         clock = unixSeconds(clock + step)
         await bank.beat()
@@ -97,6 +98,9 @@ export async function openFundedBank(funds = 10_000_000n, options: BankOptions =
   must(await test.bank.deposit(account.publicKey, asset, funds))
   return test
 }
+
+/** A clock that counts an hour between two beats: for tests of days. */
+export const coarseClock: Decide.BankClock.ClockRules = { jumpMax: 3_600n, gapMax: 7_200n, forgetAfter: 21_600n }
 
 /** Reads the file beside the bank, as an auditor would. */
 export function query(path: string, sql: string): readonly Record<string, unknown>[] {
