@@ -11,6 +11,7 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   vendor: async () => (await import('./commands/vendor.ts')).vendor,
   channels: async () => (await import('./commands/channels.ts')).channels,
   ledger: async () => (await import('./commands/ledger.ts')).ledger,
+  migrate: async () => (await import('./commands/migrate.ts')).migrate,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 

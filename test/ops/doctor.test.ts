@@ -114,16 +114,20 @@ describe('a doctor', { timeout: 120_000 }, () => {
     const place = await openPlace()
     expect(about(await faultsOf(place), 'vendor.banks[0]')?.detail).toContain('nothing answers there')
     await startService('bank', place.config)
-    expect((await faultsOf(place)).map(({ detail }) => detail).join()).toContain('it knows no account')
+    const unknown = about(await faultsOf(place), 'vendor.banks[0]')
+    expect(unknown?.detail).toBe(`it knows no account ${Buffer.from(place.vendor.publicKey).toString('hex')}`)
     place.write({
       vendor: {
         banks: [{ key: Buffer.from(place.vendor.publicKey).toString('hex'), url: place.bankUrl }],
-        network: 'lockstep:other',
       },
     })
-    const details = (await faultsOf(place)).map(({ detail }) => detail).join()
-    expect(details).toContain(`is bank ${Buffer.from(place.bank.publicKey).toString('hex')}`)
+    expect(about(await faultsOf(place), 'vendor.banks[0]')?.detail).toContain(
+      `is bank ${Buffer.from(place.bank.publicKey).toString('hex')}`,
+    )
+    place.write({ vendor: { network: 'lockstep:other', asset: 'EUR/2' } })
+    const details = (await faultsOf(place)).map(({ detail }) => detail)
     expect(details).toContain('it records on lockstep:local, not on lockstep:other')
+    expect(details).toContain('it takes USD/6, not EUR/2')
   })
 
   test('finds a node of the chain that does not answer', async () => {

@@ -152,11 +152,39 @@ describe('the operator', { timeout: 120_000 }, () => {
     }
   })
 
+  test('books a deposit or a withdrawal of one id once, and says that it was paid out', async () => {
+    const place = await openPlace()
+    await startService('bank', place.config)
+    const account = toHex(place.account.publicKey)
+    const order = async (...words: readonly string[]): Promise<Record<string, unknown>> => {
+      const { code, stdout, stderr } = await lockstep(['bank', ...words, '--config', place.config, '--json'])
+      return code === 0 ? (JSON.parse(stdout) as Record<string, unknown>) : { refused: stderr }
+    }
+    await order('register', account)
+    for (let times = 0; times < 2; times++) {
+      expect(await order('deposit', account, 'USD/6', '500', '--id', 'ab')).toMatchObject({ balance: '500' })
+    }
+    expect(String((await order('deposit', account, 'USD/6', '501', '--id', 'ab')).refused)).toContain('was another one')
+    const { reference } = await order('withdraw', account, 'USD/6', '200', '--id', 'cd')
+    expect(await order('withdraw', account, 'USD/6', '200', '--id', 'cd')).toEqual({ reference })
+    expect(await order('withdrawals')).toMatchObject({ withdrawals: [{ reference, account, amount: '200' }] })
+    expect(await order('balance', account)).toMatchObject({ balances: { 'USD/6': '300' } })
+    expect(await order('paid', String(reference))).toEqual({ reference, paid: true })
+    expect(String((await order('paid', String(reference))).refused)).toContain('it was paid, or there is none')
+    expect(await order('withdrawals')).toEqual({ withdrawals: [] })
+    expect(await order('clock')).toMatchObject({ held: null })
+    expect(await order('confirm-clock')).toMatchObject({ held: null })
+    const audit = await lockstep(['ledger', 'audit', '--config', place.config])
+    expect(audit).toMatchObject({ code: 0 })
+    expect(audit.stdout).toContain('USD/6: 500 in, 200 out; 300 in accounts')
+  })
+
   test('uses a command as it is meant, or hears with exit 2 how', async () => {
     const place = await openPlace()
     const wrong = [
       ['bank', 'deposit', 'ab', '--config', place.config],
       ['bank', 'rob', '--config', place.config],
+      ['bank', 'register', 'ab', '--id', 'ab', '--config', place.config],
       ['bank'],
       ['channels', 'close', '--config', place.config],
       ['channels', 'ls', 'ab', '--config', place.config],

@@ -19,10 +19,10 @@ export async function* exportJournal(reader: Reader, format: ExportFormat): Asyn
 const columns = ['at', 'kind', 'reference', 'line', 'asset', 'amount', 'from', 'from_owner', 'to', 'to_owner'] as const
 
 const sql = `
-  SELECT at, transfers.kind, transfers.reference, line, asset, amount, from_place, from_owner, to_place, to_owner
+  SELECT entries.at, transfers.kind, transfers.reference, line, asset, amount, from_place, from_owner, to_place, to_owner
   FROM transfers JOIN entries ON entries.shard = transfers.shard AND entries.kind = transfers.kind
     AND entries.reference = transfers.reference
-  ORDER BY at, transfers.reference, transfers.kind, line`
+  ORDER BY entries.at, transfers.reference, transfers.kind, line`
 
 function valuesOf(row: Row): readonly string[] {
   return [

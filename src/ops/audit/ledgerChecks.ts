@@ -123,6 +123,44 @@ export const ledgerChecks: readonly SqlCheck[] = [
     tell: (row) => `${channelIn(row)} held ${amountIn(row, 'funds')}; ${amountIn(row, 'to_client')} went back`,
   },
   {
+    name: 'every withdrawal is in the journal, and every one of the journal is listed',
+    sql: `SELECT withdrawals.reference AS listed, moves.reference AS moved, coalesce(withdrawals.amount, 0) AS amount,
+        coalesce(moves.amount, 0) AS found
+      FROM withdrawals FULL JOIN (SELECT shard, reference, amount, asset, from_owner FROM transfers WHERE kind = 'withdraw') AS moves
+        ON moves.shard = withdrawals.shard AND moves.reference = withdrawals.reference
+      WHERE withdrawals.reference IS NULL OR moves.reference IS NULL OR moves.amount <> withdrawals.amount
+        OR moves.asset <> withdrawals.asset OR moves.from_owner <> withdrawals.account LIMIT 1`,
+    tell: (row) => {
+      const reference = row.listed === null ? ownerIn(row, 'moved') : ownerIn(row, 'listed')
+      return `withdrawal ${reference} is of ${amountIn(row, 'amount')}; the journal moves ${amountIn(row, 'found')}`
+    },
+  },
+  {
+    name: 'every overcharge was returned, or is owed',
+    sql: `SELECT proofs.channel_id, proofs.amount, coalesce(returned.amount, 0) AS returned, coalesce(incurred, 0) AS owed FROM proofs
+      LEFT JOIN (SELECT reference, sum(amount) AS amount FROM transfers WHERE kind = 'overcharge' GROUP BY reference) AS returned
+        ON returned.reference = proofs.reference
+      LEFT JOIN debts ON debts.reference = proofs.reference
+      WHERE cause = 'overcharge' AND coalesce(returned.amount, 0) + coalesce(incurred, 0) <> proofs.amount LIMIT 1`,
+    tell: (row) =>
+      `${channelIn(row)} was overcharged by ${amountIn(row, 'amount')}; ${amountIn(row, 'returned')} was returned and ${amountIn(row, 'owed')} is owed`,
+  },
+  {
+    name: 'nobody who owes has money',
+    sql: `SELECT debtor, debts.asset, amount, balance FROM debts JOIN balances ON balances.shard = debts.shard AND place = 'account'
+      AND owner = debtor AND balances.asset = debts.asset WHERE amount > 0 AND balance > 0 LIMIT 1`,
+    tell: (row) =>
+      `account ${ownerIn(row, 'debtor')} owes ${amountIn(row, 'amount')} of ${nameIn(row, 'asset')} and has ${amountIn(row, 'balance')}`,
+  },
+  {
+    name: 'every account has its history of reputation, without gaps',
+    sql: `SELECT accounts.account, count(number) AS found, coalesce(max(number), 0) AS last FROM accounts
+      LEFT JOIN reputation ON reputation.shard = accounts.shard AND reputation.account = accounts.account
+      GROUP BY accounts.shard, accounts.account HAVING count(number) = 0 OR count(number) <> max(number) LIMIT 1`,
+    tell: (row) =>
+      `account ${ownerIn(row, 'account')} has ${amountIn(row, 'found')} changes, and the last has number ${amountIn(row, 'last')}`,
+  },
+  {
     name: 'every closed channel has a record, and no other has one',
     sql: `SELECT coalesce(channels.channel_id, records.channel_id) AS channel_id, channels.status,
         CASE WHEN records.channel_id IS NULL THEN 0 ELSE 1 END AS has_record

@@ -3,7 +3,8 @@ import { schema as journalSchema } from '../../client/journal/schema.ts'
 import type { Schema } from '../../sql/schema.ts'
 import { schema as vendorSchema } from '../../vendor/store/tasks.ts'
 import { isPostgres } from '../config/index.ts'
-import { openSqliteReader, type Reader } from './reader.ts'
+import type { Reader } from './reader.ts'
+import { openSqliteReader } from './sqliteReader.ts'
 
 /** Reads a bank's books, beside the bank that writes them. */
 export function openBankReader(store: string): Promise<Reader> {
@@ -21,6 +22,7 @@ export function openJournalReader(path: string): Promise<Reader> {
 }
 
 async function openReader(store: string, schema: Schema): Promise<Reader> {
-  if (isPostgres(store)) throw new RangeError('PostgreSQL is not supported yet')
-  return openSqliteReader(store, schema)
+  if (!isPostgres(store)) return openSqliteReader(store, schema)
+  const { openPostgresReader } = await import('./postgresReader.ts')
+  return openPostgresReader(store, schema)
 }

@@ -129,16 +129,6 @@ export function seconds(min: number, max: number): Kind<number> {
   return whole(min, max, `whole seconds from ${min} to ${max}`)
 }
 
-/** A share, such as 0.1 for a tenth. */
-export function share(max: number): Kind<number> {
-  return {
-    expected: `a number from 0 to ${max}`,
-    schema: { type: 'number', minimum: 0, maximum: max },
-    parse: (value) => (typeof value === 'number' && inside(value, 0, max) ? value : undefined),
-    fromText: (text) => (/^[0-9]{1,9}(?:\.[0-9]{1,9})?$/.test(text) ? Number(text) : text),
-  }
-}
-
 /** One of a closed set. */
 export function word<const W extends string>(words: readonly W[]): Kind<W> {
   return {

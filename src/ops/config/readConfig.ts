@@ -67,6 +67,13 @@ function checkTogether({ bank, vendor }: Config, reading: Reading): void {
       : 'a name that does not start with eip155: where the chain is embedded'
     const fits = network === undefined || (isEvm ? network === expected : !network.startsWith('eip155:'))
     expect(fits, 'bank.network', `${expected}, found ${JSON.stringify(network)}`)
+    for (const [index, { asset }] of bank.registration.entries()) {
+      expect(
+        bank.assets.includes(asset),
+        `bank.registration[${index}].asset`,
+        `one of ${bank.assets.join(', ')}, found ${asset}`,
+      )
+    }
     expect(rules.lifeMinSeconds <= rules.lifeMaxSeconds, 'bank.rules.lifeMinSeconds', 'at most lifeMaxSeconds')
     expect(rules.graceMinSeconds <= rules.graceMaxSeconds, 'bank.rules.graceMinSeconds', 'at most graceMaxSeconds')
   }

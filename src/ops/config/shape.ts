@@ -16,7 +16,6 @@ import {
   publicKey,
   seconds,
   several,
-  share,
   store,
   webAddress,
   whole,
@@ -48,6 +47,8 @@ export interface BankConfig extends Listening {
   readonly network: string | undefined
   readonly assets: readonly string[]
   readonly rules: BankRulesConfig
+  readonly limits: BankLimitsConfig
+  readonly registration: readonly RegistrationConfig[]
   readonly chain: ChainConfig
   readonly jobs: BankJobsConfig
   readonly ops: Listening
@@ -75,11 +76,22 @@ export interface ChainConfig {
   readonly confirmations: number
 }
 
+export interface BankLimitsConfig {
+  readonly openChannelsMax: number
+  readonly commandLifeMaxSeconds: number
+}
+
+/** What a key locks to make itself an account. */
+export interface RegistrationConfig {
+  readonly asset: string
+  readonly depositMin: bigint
+}
+
 export interface BankJobsConfig {
   readonly recordEverySeconds: number
   readonly expireEverySeconds: number
+  readonly reviewEverySeconds: number
   readonly auditEverySeconds: number
-  readonly jitter: number
 }
 
 export interface VendorConfig extends Listening {
@@ -121,7 +133,6 @@ export interface RouteConfig {
 export interface VendorJobsConfig {
   readonly closeEverySeconds: number
   readonly closeMarginSeconds: number
-  readonly jitter: number
 }
 
 export interface ClientConfig {
@@ -143,13 +154,6 @@ const ops = (fallback: number): Field<Listening> =>
       port: withDefault(port, fallback, 'Port of `/healthz`, `/readyz` and `/metrics`.'),
     },
     'Health, readiness and metrics.',
-  )
-
-const jitter = (): Field<number> =>
-  withDefault(
-    share(1),
-    0.2,
-    'By how much of its interval a job starts earlier or later, so that many processes do not start at once.',
   )
 
 const shutdownSeconds = (): Field<number> =>
@@ -199,6 +203,20 @@ const bank: Field<BankConfig | undefined> = optionalSection<BankConfig>(
       },
       'What the bank demands before it opens a channel. It publishes this.',
     ),
+    limits: section<BankLimitsConfig>(
+      {
+        openChannelsMax: withDefault(whole(1, 1_000_000), 1000, 'Channels that an account may have open at once.'),
+        commandLifeMaxSeconds: withDefault(seconds(60, 30 * day), day, 'How long a signed command may be valid.'),
+      },
+      'What the bank lets one account do.',
+    ),
+    registration: list<RegistrationConfig>(
+      {
+        asset: required(asset, 'What is locked.'),
+        depositMin: required(baseUnits, 'How much of it, in base units.'),
+      },
+      'With what a key may register itself, by locking it. Left out: the operator alone registers accounts.',
+    ),
     chain: section<ChainConfig>(
       {
         kind: withDefault(
@@ -229,12 +247,12 @@ const bank: Field<BankConfig | undefined> = optionalSection<BankConfig>(
           'How often settled channels are recorded, in one batch.',
         ),
         expireEverySeconds: withDefault(seconds(1, day), 60, 'How often channels past their deadline are given back.'),
+        reviewEverySeconds: withDefault(seconds(1, day), 600, 'How often releases that were withheld are looked for.'),
         auditEverySeconds: withDefault(
           seconds(0, 30 * day),
           900,
           'How often a second process audits the books; 0 never does.',
         ),
-        jitter: jitter(),
       },
       'What the bank does by itself.',
     ),
@@ -307,7 +325,6 @@ const vendor: Field<VendorConfig | undefined> = optionalSection<VendorConfig>(
       {
         closeEverySeconds: withDefault(seconds(1, day), 60, 'How often the vendor looks for channels to claim.'),
         closeMarginSeconds: withDefault(seconds(1, 30 * day), 1800, 'How long before its end a channel is claimed.'),
-        jitter: jitter(),
       },
       'What the vendor does by itself.',
     ),

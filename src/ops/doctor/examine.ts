@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { schema as bankSchema } from '../../bank/store/tasks.ts'
 import { schema as journalSchema } from '../../client/journal/schema.ts'
+import type * as Schnorr from '../../crypto/Schnorr.ts'
 import { schema as vendorSchema } from '../../vendor/store/tasks.ts'
 import { openBankReader, openJournalReader, openVendorReader } from '../audit/stores.ts'
 import {
@@ -87,7 +88,7 @@ async function examineBankRole(config: BankConfig): Promise<readonly Finding[]> 
 
 async function examineVendorRole(config: VendorConfig): Promise<readonly Finding[]> {
   const { keyFile, frameKeyFile, store, banks, network, asset, ops } = config
-  const account = publicKeyOf(keyFile)
+  const account = keyPairOf(keyFile)
   const answers = await Promise.all(
     banks.map((bank, index) => examineBank(`vendor.banks[${index}]`, bank, { account, network, asset })),
   )
@@ -107,7 +108,7 @@ async function examineClientRole({ journal, keyFile, bank }: ClientConfig): Prom
     ...examineKey('client.keyFile', keyFile),
     ...(await examineStore('client.journal', journal, 'client')),
     ...(await examineBank('client.bank', bank, {
-      account: publicKeyOf(keyFile),
+      account: keyPairOf(keyFile),
       network: undefined,
       asset: undefined,
     })),
@@ -138,9 +139,9 @@ function examineStore(about: string, store: string, role: keyof typeof kinds): P
 }
 
 /** Where it cannot be read, that is said of the key itself. */
-function publicKeyOf(source: KeySource): Uint8Array | undefined {
+function keyPairOf(source: KeySource): Schnorr.KeyPair | undefined {
   try {
-    return readKeyPair(source).publicKey
+    return readKeyPair(source)
   } catch (error) {
     if (error instanceof ConfigError) return undefined
     throw error

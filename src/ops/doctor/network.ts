@@ -1,7 +1,11 @@
 import { createServer } from 'node:net'
 import { attachRegistry } from '../../chain/index.ts'
 import { equal, toHex } from '../../crypto/bytes.ts'
+import type * as Schnorr from '../../crypto/Schnorr.ts'
 import { type BankOffer, bankAnswerMax, bankPaths, parseBankOffer } from '../../http/bank.ts'
+import { reputationBody } from '../../http/bankAccounts.ts'
+import { signQuery } from '../../http/bankQuery.ts'
+import { unixSeconds } from '../../wire/amount.ts'
 import { type BankAddress, type ChainConfig, type Listening, readSecret } from '../config/index.ts'
 import { systemTime } from '../service/clock.ts'
 import { type Finding, fault, fine, warning } from './finding.ts'
@@ -37,12 +41,12 @@ export async function examineListening(
   ]
 }
 
-/** A bank as its customers see it: its key, its clock, what it takes, and whether it knows this account. */
+/** A bank as its customers see it: its key, its clock, what it takes, and what it thinks of this account. */
 export async function examineBank(
   about: string,
   { key, url }: BankAddress,
   mine: {
-    readonly account: Uint8Array | undefined
+    readonly account: Schnorr.KeyPair | undefined
     readonly network: string | undefined
     readonly asset: string | undefined
   },
@@ -59,33 +63,19 @@ export async function examineBank(
     ]
   }
   const took = Date.now() - started
-  const found: Finding[] = []
-  if (equal(offer.bank, key)) found.push(fine(about, `${url} answers in ${took} ms`))
-  else
-    found.push(fault(about, `${url} is bank ${toHex(offer.bank)}`, 'name its key, or the address of the bank you mean'))
-  found.push(examineOffset(about, offer.now))
+  if (!equal(offer.bank, key)) {
+    return [fault(about, `${url} is bank ${toHex(offer.bank)}`, 'name its key, or the address of the bank you mean')]
+  }
+  const found: Finding[] = [fine(about, `${url} answers in ${took} ms`), examineOffset(about, offer.now)]
   const { network, asset, account } = mine
-  if (network !== undefined && offer.rules.network !== network) {
-    found.push(
-      fault(
-        about,
-        `it records on ${offer.rules.network}, not on ${network}`,
-        `set the network to ${offer.rules.network}`,
-      ),
-    )
+  const { rules } = offer
+  if (network !== undefined && rules.network !== network) {
+    found.push(fault(about, `it records on ${rules.network}, not on ${network}`, `set the network to ${rules.network}`))
   }
-  if (asset !== undefined && !offer.rules.assets.includes(asset)) {
-    found.push(fault(about, `it takes ${offer.rules.assets.join(', ')}, not ${asset}`, 'set the asset to one of them'))
+  if (asset !== undefined && !rules.assets.includes(asset)) {
+    found.push(fault(about, `it takes ${rules.assets.join(', ')}, not ${asset}`, 'set the asset to one of them'))
   }
-  if (account !== undefined && !(await isRegistered(url, account))) {
-    found.push(
-      fault(
-        about,
-        `it knows no account ${toHex(account)}`,
-        'have its operator register it: without, no channel is opened',
-      ),
-    )
-  }
+  if (account !== undefined) found.push(await examineAccount(about, account, url, offer))
   return found
 }
 
@@ -145,12 +135,34 @@ async function offerOf(url: string): Promise<BankOffer | string> {
   }
 }
 
-async function isRegistered(url: string, account: Uint8Array): Promise<boolean> {
-  const response = await fetch(new URL(bankPaths.balance(account), url), {
+/** A channel needs more than the bank's least reputation from both sides. */
+async function examineAccount(
+  about: string,
+  account: Schnorr.KeyPair,
+  url: string,
+  { bank, now, rules }: BankOffer,
+): Promise<Finding> {
+  const name = toHex(account.publicKey)
+  const response = await fetch(new URL(bankPaths.reputation(account.publicKey), url), {
+    headers: { Authorization: signQuery(account, { bank, validUntil: unixSeconds(now + 60n) }) },
     signal: AbortSignal.timeout(5000),
     redirect: 'error',
   })
-  return response.status !== 404
+  if (response.status === 404) {
+    return fault(about, `it knows no account ${name}`, 'have its operator register it: without, no channel is opened')
+  }
+  const answer = reputationBody.parse((await response.text()).slice(0, bankAnswerMax))
+  if (!answer.ok)
+    return fault(about, `what it says of account ${name} cannot be read: ${answer.detail}`, 'run a newer program')
+  const { score } = answer.value
+  const detail = `account ${name} has a reputation of ${score}`
+  return score > rules.reputationAbove
+    ? fine(about, detail)
+    : fault(
+        about,
+        detail,
+        `more than ${rules.reputationAbove} is needed: ask the bank for the causes; it recovers with time`,
+      )
 }
 
 async function answersHealth({ host, port }: Listening): Promise<boolean> {

@@ -7,11 +7,14 @@ import { counterBy, type Family, gauge, gaugeBy, histogramOf, sumBy } from './fa
 import type { BankCounters, CommitCounters, VendorCounters } from './metered.ts'
 import type { Sums } from './tally.ts'
 
-/** What an audit of the books found last. */
-export interface LastAudit {
-  report: AuditReport | undefined
-  /** Unix seconds. */
-  at: number | undefined
+/** What is looked at from time to time, because it is too much for a scrape. */
+export interface BankWatched {
+  /** The last audit of the books; Unix seconds. */
+  audit: { readonly report: AuditReport; readonly at: number } | undefined
+  /** Why no deadline passes, if so. */
+  clockHeld: string | undefined
+  /** Withdrawals that the operator has to pay out. */
+  withdrawals: number
 }
 
 /** What nobody has claimed yet, looked up from time to time. */
@@ -25,8 +28,8 @@ export interface Unclaimed {
   inDoubt: number
 }
 
-export function bankFamilies(counters: BankCounters, lastAudit: LastAudit): readonly Family[] {
-  const stat = (read: (report: AuditReport) => number) => () => lastAudit.report && read(lastAudit.report)
+export function bankFamilies(counters: BankCounters, watched: BankWatched): readonly Family[] {
+  const stat = (read: (report: AuditReport) => number) => () => watched.audit && read(watched.audit.report)
   return [
     counterBy(
       ['lockstep_bank_commands_total', 'Commands and questions that the bank judged, by its method.'],
@@ -49,13 +52,22 @@ export function bankFamilies(counters: BankCounters, lastAudit: LastAudit): read
       ['lockstep_ledger_imbalance', 'Base units by which the books are wrong, by asset. Must be 0.'],
       'asset',
       () =>
-        Object.entries(lastAudit.report?.imbalance ?? {}).map(([asset, amount]) => [asset, Number(amount)] as const),
+        Object.entries(watched.audit?.report.imbalance ?? {}).map(
+          ([asset, amount]) => [asset, Number(amount)] as const,
+        ),
     ),
     gauge(
       ['lockstep_ledger_audit_ok', 'Whether the last audit found nothing wrong: 1, or 0.'],
       stat(({ ok }) => (ok ? 1 : 0)),
     ),
-    gauge(['lockstep_ledger_audit_timestamp_seconds', 'When the books were audited last.'], () => lastAudit.at),
+    gauge(['lockstep_ledger_audit_timestamp_seconds', 'When the books were audited last.'], () => watched.audit?.at),
+    gauge(['lockstep_bank_clock_held', 'Whether the clock is in doubt, so that no deadline passes: 1, or 0.'], () =>
+      watched.clockHeld === undefined ? 0 : 1,
+    ),
+    gauge(
+      ['lockstep_bank_withdrawals_waiting', 'Withdrawals that the operator has to pay out.'],
+      () => watched.withdrawals,
+    ),
     gauge(
       ['lockstep_bank_channels_open', 'Channels that were open at the last audit.'],
       stat(({ counts }) => counts.channelsOpen),
@@ -106,7 +118,10 @@ export function vendorFamilies(
       () => unclaimed.deadline && unclaimed.deadline - nowSeconds(),
     ),
     gauge(
-      ['lockstep_payments_in_doubt', 'Payments whose handler was running when the vendor stopped, or runs now.'],
+      [
+        'lockstep_payments_in_doubt',
+        'Payments whose handler was running when the vendor stopped: what became of them nobody knows.',
+      ],
       () => unclaimed.inDoubt,
     ),
   ]

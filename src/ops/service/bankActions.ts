@@ -16,8 +16,44 @@ export function bankActions(bank: Bank): Readonly<Record<string, AdminAction>> {
     async deposit(input) {
       const account = accountIn(input)
       const asset = textIn(input, 'asset')
-      const { balance } = passed(await bank.deposit(account, asset, amountIn(input)))
+      const { balance } = passed(await bank.deposit(account, asset, amountIn(input), idIn(input, 32)))
       return { account: toHex(account), asset, balance }
+    },
+    async withdraw(input) {
+      const account = accountIn(input)
+      const id = idIn(input, 16)
+      const { reference } = passed(
+        await bank.withdraw(account, textIn(input, 'asset'), amountIn(input), id === undefined ? {} : { id }),
+      )
+      return { reference: toHex(reference) }
+    },
+    async withdrawals() {
+      const waiting = await bank.withdrawals()
+      return {
+        withdrawals: waiting.map(({ reference, account, asset, amount, destination, askedAt }) => ({
+          reference: toHex(reference),
+          account: toHex(account),
+          asset,
+          amount,
+          destination: toHex(destination),
+          askedAt,
+        })),
+      }
+    },
+    async paid(input) {
+      const reference = idIn(input, 32, 'reference')
+      if (reference === undefined || !(await bank.paidOut(reference))) {
+        throw new AdminRefused('no withdrawal of this reference waits: it was paid, or there is none')
+      }
+      return { reference: toHex(reference), paid: true }
+    },
+    async clock() {
+      const { wall, uptime, held } = await bank.clock()
+      return { now: wall, uptime, held: held ?? null }
+    },
+    async 'confirm-clock'() {
+      const { wall, held } = await bank.confirmClock()
+      return { now: wall, held: held ?? null }
     },
     async balance(input) {
       const account = accountIn(input)
@@ -49,6 +85,16 @@ function amountIn(input: Input): bigint {
   const amount = parseAmount(textIn(input, 'amount'))
   if (!amount.ok) throw new AdminRefused(amount.detail)
   return amount.value
+}
+
+/** What tells a repetition from another order: hex of at most `size` bytes. Shorter ones are filled up with zeros. */
+function idIn(input: Input, size: number, name: string = 'id'): Uint8Array | undefined {
+  if (input[name] === undefined) return undefined
+  const hex = textIn(input, name)
+  if (!/^(?:[0-9a-f]{2})+$/.test(hex) || hex.length > 2 * size) {
+    throw new AdminRefused(`${name} is hex of at most ${size} bytes`)
+  }
+  return fromHex(hex.padEnd(2 * size, '0'))
 }
 
 function textIn(input: Input, name: string): string {

@@ -1,11 +1,19 @@
 import { randomBytes } from 'node:crypto'
-import { type Bank, type BankStore, createBank, serveBank } from '../../bank/index.ts'
+import {
+  type Bank,
+  type BankStore,
+  createBank,
+  type JobName,
+  type JobsOptions,
+  runJobs,
+  serveBank,
+} from '../../bank/index.ts'
 import { backend } from '../../crypto/backend.ts'
 import { toHex } from '../../crypto/bytes.ts'
 import { Bank as Decide } from '../../protocol/index.ts'
 import { type BankConfig, type LoadedConfig, networkOf, readKeyPair, sectionOf } from '../config/index.ts'
 import { errorDetails } from '../log/logger.ts'
-import { bankFamilies, type LastAudit, serviceFamilies } from '../metrics/catalogue.ts'
+import { type BankWatched, bankFamilies, serviceFamilies } from '../metrics/catalogue.ts'
 import { createBankCounters, meterBank, meterCommits, meterLog } from '../metrics/metered.ts'
 import { openExposition } from '../metrics/prometheus.ts'
 import { serveAdmin } from './admin.ts'
@@ -13,7 +21,7 @@ import { auditBeside } from './auditProcess.ts'
 import { bankActions } from './bankActions.ts'
 import { openBankChain } from './bankChain.ts'
 import { systemTime } from './clock.ts'
-import { createJobCounters, type Job, startJobs } from './jobs.ts'
+import { countDone, countFailed, createJobCounters, type Job, type JobDeps, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
 import { Opened, type RunningService, type ServiceDeps } from './service.ts'
@@ -28,7 +36,7 @@ export async function startBank(loaded: LoadedConfig, deps: ServiceDeps): Promis
   const rules = rulesOf(config)
   const counters = createBankCounters()
   const jobCounters = createJobCounters()
-  const lastAudit: LastAudit = { report: undefined, at: undefined }
+  const watched: BankWatched = { audit: undefined, clockHeld: undefined, withdrawals: 0 }
   const opened = new Opened(logger)
   let store: BankStore | undefined
   const readiness = createReadiness({
@@ -41,14 +49,14 @@ export async function startBank(loaded: LoadedConfig, deps: ServiceDeps): Promis
   try {
     const families = [
       ...serviceFamilies({ version: deps.version, backend: backend.name }, { jobs: jobCounters, readiness }),
-      ...bankFamilies(counters, lastAudit),
+      ...bankFamilies(counters, watched),
     ]
     const exposition = await openExposition(families)
     if (exposition === undefined) logger.warn('no metrics: install prom-client to have them')
     const ops = await serveOps({ readiness, exposition }, config.ops)
     opened.add('health and metrics', () => ops.close())
 
-    const database = await waitForStore(() => openBankDatabase(config.store), deps, config)
+    const database = await waitForStore(() => openReachable(config.store), deps, config)
     store = database
     let isOwned = false
     opened.add('store', async () => {
@@ -60,6 +68,11 @@ export async function startBank(loaded: LoadedConfig, deps: ServiceDeps): Promis
       store: meterCommits(store, counters.commits, { nowMs: () => performance.now() }),
       key,
       rules,
+      limits: { ...Decide.defaultLimits, openChannelsMax: config.limits.openChannelsMax },
+      commandRules: {
+        lifeMax: BigInt(config.limits.commandLifeMaxSeconds),
+        depositMin: new Map(config.registration.map(({ asset, depositMin }) => [asset, depositMin])),
+      },
       chain,
       now: systemTime,
       random: (size) => new Uint8Array(randomBytes(size)),
@@ -76,12 +89,19 @@ export async function startBank(loaded: LoadedConfig, deps: ServiceDeps): Promis
       onError: (error) => logger.error('request failed', errorDetails(error, { withStack: true })),
     })
     opened.add('server', () => server.close())
-    const jobs = startJobs(
-      { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random },
-      jobsOf(config, { bank, lastAudit, audit: () => auditBeside(self, loaded.path) }),
-      config.jobs.jitter,
-    )
-    opened.add('jobs', () => jobs.stop())
+    const ending = new AbortController()
+    const jobDeps = { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random }
+    const bankJobs = runJobs({
+      bank: countJobs(bank, jobDeps),
+      signal: ending.signal,
+      everyMs: intervalsOf(config),
+      onError: (job, error) => countFailed(jobDeps, job, error),
+    })
+    const ownJobs = startJobs(jobDeps, jobsOf(config, { bank, watched, audit: () => auditBeside(self, loaded.path) }))
+    opened.add('jobs', async () => {
+      ending.abort()
+      await Promise.all([bankJobs, ownJobs.stop()])
+    })
     const admin = await serveAdmin(config.adminSocket, bankActions(metered))
     opened.add('admin socket', () => admin.close())
     logger.info('ready', {
@@ -99,6 +119,18 @@ export async function startBank(loaded: LoadedConfig, deps: ServiceDeps): Promis
         await opened.close()
       },
     }
+  } catch (error) {
+    await opened.close()
+    throw error
+  }
+}
+
+/** A store that answers: PostgreSQL is connected by what is asked of it first. */
+async function openReachable(store: string): Promise<BankStore> {
+  const opened = await openBankDatabase(store)
+  try {
+    await opened.pendingBatch()
+    return opened
   } catch (error) {
     await opened.close()
     throw error
@@ -130,19 +162,42 @@ function rulesOf(config: BankConfig): Decide.Rules {
   }
 }
 
+function intervalsOf({ jobs }: BankConfig): NonNullable<JobsOptions['everyMs']> {
+  return {
+    record: jobs.recordEverySeconds * 1000,
+    expire: jobs.expireEverySeconds * 1000,
+    review: jobs.reviewEverySeconds * 1000,
+  }
+}
+
+/** What the bank does by itself, counted where it succeeds. */
+function countJobs(bank: Bank, deps: JobDeps): JobsOptions['bank'] {
+  const counted =
+    <T>(job: JobName, work: () => Promise<T>): (() => Promise<T>) =>
+    async () => {
+      const result = await work()
+      countDone(deps, job)
+      return result
+    }
+  return {
+    beat: counted('beat', bank.beat),
+    expire: counted('expire', bank.expire),
+    review: counted('review', bank.review),
+    record: counted('record', bank.record),
+  }
+}
+
 function jobsOf(
   { jobs }: BankConfig,
-  {
-    bank,
-    lastAudit,
-    audit,
-  }: { readonly bank: Bank; readonly lastAudit: LastAudit; readonly audit: () => ReturnType<typeof auditBeside> },
+  deps: { readonly bank: Bank; readonly watched: BankWatched; readonly audit: () => ReturnType<typeof auditBeside> },
 ): readonly Job[] {
-  const record: Job = {
-    name: 'record',
-    everySeconds: jobs.recordEverySeconds,
-    run: async () => {
-      await bank.record()
+  const { bank, watched, audit } = deps
+  const watch: Job = {
+    name: 'watch',
+    everySeconds: 15,
+    async run() {
+      watched.clockHeld = (await bank.clock()).held
+      watched.withdrawals = (await bank.withdrawals(1000)).length
     },
   }
   const auditing: Job = {
@@ -150,11 +205,10 @@ function jobsOf(
     everySeconds: jobs.auditEverySeconds,
     run: async () => {
       const report = await audit()
-      lastAudit.report = report
-      lastAudit.at = Math.floor(Date.now() / 1000)
+      watched.audit = { report, at: Math.floor(Date.now() / 1000) }
       const [first] = report.faults
       if (first !== undefined) throw new Error(`the books are wrong: ${first.check}: ${first.detail}`)
     },
   }
-  return jobs.auditEverySeconds === 0 ? [record] : [record, auditing]
+  return jobs.auditEverySeconds === 0 ? [watch] : [watch, auditing]
 }

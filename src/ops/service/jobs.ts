@@ -35,9 +35,23 @@ export interface JobDeps {
   readonly chance: () => number
 }
 
-/** Starts jobs, each for the first time after a part of its interval, so that a restart of many starts nothing at once. */
-export function startJobs(deps: JobDeps, jobs: readonly Job[], jitter: number): Jobs {
-  const running = jobs.map((job) => startJob(deps, job, jitter))
+export function countDone({ counters, nowMs }: Pick<JobDeps, 'counters' | 'nowMs'>, job: string): void {
+  bump(counters.done, job)
+  counters.lastDone.set(job, Math.floor(nowMs() / 1000))
+}
+
+export function countFailed(
+  { counters, logger }: Pick<JobDeps, 'counters' | 'logger'>,
+  job: string,
+  error: unknown,
+): void {
+  bump(counters.failed, job)
+  logger.error('job failed', { job, ...errorDetails(error) })
+}
+
+/** Starts jobs, each for the first time at some moment of the first minute. */
+export function startJobs(deps: JobDeps, jobs: readonly Job[]): Jobs {
+  const running = jobs.map((job) => startJob(deps, job))
   return {
     async stop() {
       await Promise.all(running.map((stop) => stop()))
@@ -45,21 +59,23 @@ export function startJobs(deps: JobDeps, jobs: readonly Job[], jitter: number): 
   }
 }
 
-/** Seconds until the next time: the interval with jitter, or less after failures, doubling from one second. */
+/** Seconds until the next time: the interval by up to a fifth more or less; after failures from a second on, doubled each time. */
 export function delayOf(
-  interval: { readonly everySeconds: number; readonly jitter: number; readonly failures: number },
+  interval: { readonly everySeconds: number; readonly failures: number },
   chance: number,
 ): number {
-  const { everySeconds, jitter, failures } = interval
+  const { everySeconds, failures } = interval
   const longest = Math.max(everySeconds, retryMaxSeconds)
   const seconds = failures === 0 ? everySeconds : Math.min(longest, 2 ** Math.min(failures - 1, 20))
-  return seconds * (1 + jitter * (2 * chance - 1))
+  return seconds * (0.8 + 0.4 * chance)
 }
 
+/** Within the first minute whatever fails is seen, and a restart of many starts nothing at once. */
+const firstMaxSeconds = 60
 const retryMaxSeconds = 60
 
-function startJob(deps: JobDeps, { name, everySeconds, run }: Job, jitter: number): () => Promise<void> {
-  const { logger, counters, nowMs, chance } = deps
+function startJob(deps: JobDeps, { name, everySeconds, run }: Job): () => Promise<void> {
+  const { chance } = deps
   let timer: NodeJS.Timeout
   let current: Promise<void> = Promise.resolve()
   let isStopped = false
@@ -69,21 +85,19 @@ function startJob(deps: JobDeps, { name, everySeconds, run }: Job, jitter: numbe
     try {
       await run()
       failures = 0
-      bump(counters.done, name)
-      counters.lastDone.set(name, Math.floor(nowMs() / 1000))
+      countDone(deps, name)
     } catch (error) {
       failures += 1
-      bump(counters.failed, name)
-      logger.error('job failed', { job: name, failures, ...errorDetails(error) })
+      countFailed(deps, name, error)
     }
-    if (!isStopped) schedule(delayOf({ everySeconds, jitter, failures }, chance()))
+    if (!isStopped) schedule(delayOf({ everySeconds, failures }, chance()))
   }
   const schedule = (seconds: number): void => {
     timer = setTimeout(() => {
       current = attempt()
     }, seconds * 1000)
   }
-  schedule(everySeconds * chance())
+  schedule(Math.min(everySeconds, firstMaxSeconds) * chance())
   return async () => {
     isStopped = true
     clearTimeout(timer)

@@ -1,6 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import type { ClosingOptions } from '../../vendor/index.ts'
-import type { VendorDatabase } from '../../vendor/store/contract.ts'
+import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
 import { unixSeconds } from '../../wire/amount.ts'
 import { amountIn, countIn } from '../audit/rows.ts'
 import { openVendorReader } from '../audit/stores.ts'
@@ -17,11 +17,14 @@ export function vendorJobs(
   deps: {
     readonly closing: ClosingOptions
     readonly store: VendorDatabase
+    /** Payments whose handler was running when the vendor stopped. */
+    readonly doubtful: readonly StoredPayment[]
     readonly unclaimed: Unclaimed
     readonly logger: Logger
   },
 ): readonly Job[] {
-  const { closing, store, unclaimed, logger } = deps
+  const { closing, store, doubtful, unclaimed, logger } = deps
+  const inDoubt = new Set(doubtful.map(nameOf))
   const close: Job = {
     name: 'close',
     everySeconds: config.jobs.closeEverySeconds,
@@ -41,8 +44,17 @@ export function vendorJobs(
       if (failed > 0) throw new Error(`${failed} channels were not claimed`)
     },
   }
-  const watch: Job = { name: 'watch', everySeconds: 15, run: () => lookAtUnclaimed(config, unclaimed) }
+  const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
+  async function watchOnce(): Promise<void> {
+    await lookAtUnclaimed(config, unclaimed)
+    unclaimed.inDoubt =
+      inDoubt.size === 0 ? 0 : (await store.running()).filter((payment) => inDoubt.has(nameOf(payment))).length
+  }
   return [close, watch]
+}
+
+function nameOf({ channelId, index }: StoredPayment): string {
+  return `${toHex(channelId)} ${index}`
 }
 
 const claimsMax = 100
@@ -54,11 +66,9 @@ async function lookAtUnclaimed({ store, asset }: VendorConfig, unclaimed: Unclai
       `SELECT count(*) AS channels, coalesce(sum(spent), 0) AS spent, min(CASE WHEN deadline > 0 THEN deadline END) AS deadline FROM channels
         WHERE phase <> 'closed' AND spent > 0`,
     )
-    const [running = {}] = await reader.all(`SELECT count(*) AS payments FROM payments WHERE status = 'running'`)
     unclaimed.value.set(asset, amountIn(row, 'spent'))
     unclaimed.channels = countIn(row, 'channels')
     unclaimed.deadline = row.deadline === null ? undefined : countIn(row, 'deadline')
-    unclaimed.inDoubt = countIn(running, 'payments')
   } finally {
     await reader.close()
   }

@@ -5,7 +5,7 @@ import type * as Schnorr from '../../crypto/Schnorr.ts'
 import type { Offer } from '../../http/index.ts'
 import { Client } from '../../protocol/index.ts'
 import { type ClosingOptions, management, paywall, serve, Till } from '../../vendor/index.ts'
-import type { VendorDatabase } from '../../vendor/store/contract.ts'
+import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
 import { amount } from '../../wire/amount.ts'
 import { type LoadedConfig, readKeyPair, sectionOf, type VendorConfig } from '../config/index.ts'
 import { errorDetails } from '../log/logger.ts'
@@ -53,7 +53,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
     const ops = await serveOps({ readiness, exposition }, config.ops)
     opened.add('health and metrics', () => ops.close())
 
-    const database = await waitForStore(() => openVendorDatabase(config.store), deps, config)
+    const { database, doubtful } = await waitForStore(() => openReachable(config.store), deps, config)
     opened.add('store', () => database.close())
     store = meterCommits(database, counters.commits, {
       nowMs: () => performance.now(),
@@ -82,8 +82,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
     opened.add('server', () => server.close())
     const jobs = startJobs(
       { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random },
-      vendorJobs(config, { closing, store: database, unclaimed, logger }),
-      config.jobs.jitter,
+      vendorJobs(config, { closing, store: database, doubtful, unclaimed, logger }),
     )
     opened.add('jobs', () => jobs.stop())
     const admin = await serveAdmin(config.adminSocket, vendorActions(config, closing))
@@ -106,6 +105,19 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
     }
   } catch (error) {
     await opened.close()
+    throw error
+  }
+}
+
+/** A store that answers, and what it knows of the last stop: payments whose handler ran then. */
+async function openReachable(
+  store: string,
+): Promise<{ readonly database: VendorDatabase; readonly doubtful: readonly StoredPayment[] }> {
+  const database = await openVendorDatabase(store)
+  try {
+    return { database, doubtful: await database.running() }
+  } catch (error) {
+    await database.close()
     throw error
   }
 }
