@@ -296,7 +296,6 @@ export class PayingChannel {
     const closing = Closing.parse(bytes)
     if (!closing.ok) throw new RefusedError(closing)
     if (made !== undefined) return { closing: closing.value, release: made }
-    if (this.#broken !== undefined) throw this.#broken
     const released = Client.release(this.#channel, closing.value)
     if (!released.ok) throw new RefusedError(released)
     this.#kept = { closing: bytes, release: released.release }

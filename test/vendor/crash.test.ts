@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { type PayingChannel, UnansweredError } from '../../src/client/index.ts'
 import { collect, type PaidRoute } from '../../src/vendor/index.ts'
@@ -36,7 +36,7 @@ interface Scene {
 async function openScene(): Promise<Scene> {
   const { bankUrl } = await openBankServer()
   const [path, effectsPath] = [temporaryPath('vendor.sqlite'), temporaryPath('effects')]
-  const script = join(import.meta.dirname, 'killed.ts')
+  const script = fileURLToPath(new URL('./killed.ts', import.meta.url))
   const child = spawn(process.execPath, [script, path, '0', bankUrl, effectsPath], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

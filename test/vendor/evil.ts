@@ -5,7 +5,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { problemOf, problemType } from '../../src/http/problems.ts'
 import { onEnd } from '../e2e/town.ts'
 
-export type Answer = (request: IncomingMessage, response: ServerResponse) => void
+type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 export interface EvilServer {
   readonly url: string
