@@ -3,7 +3,7 @@
 import { all, change, type Program, type Tasks } from '../../src/sql/program.ts'
 
 export const faults: Tasks = {
-  /** SQLite: from here on the file may have no more pages than these. PostgreSQL's disk is full in `raise`. */
+  /** SQLite: from here on the file may have no more pages than these. PostgreSQL's disk is full in `raiseError`. */
   limit: {
     mode: 'read',
     *steps(pages: number): Program<void> {
@@ -18,7 +18,7 @@ export const faults: Tasks = {
     },
   },
   /** PostgreSQL: an error of this code in the middle of a transaction. */
-  raise: {
+  raiseError: {
     mode: 'write',
     *steps(code: string): Program<void> {
       yield* change(`DO $do$ BEGIN RAISE EXCEPTION 'raised' USING ERRCODE = '${code}'; END $do$`)

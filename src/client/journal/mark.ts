@@ -67,16 +67,20 @@ export interface MarkWriter {
 }
 
 export function openMark(path: string): MarkWriter {
-  const file = openSync(path, constants.O_WRONLY)
+  let file: number | undefined = openSync(path, constants.O_WRONLY)
   return {
     note(commits) {
+      if (file === undefined) return
       try {
         writeSync(file, digits(commits), commitsAt)
       } catch {
         // A mark that lags is still right: the journal has the commit.
       }
     },
-    close: () => closeSync(file),
+    close() {
+      if (file !== undefined) closeSync(file)
+      file = undefined
+    },
   }
 }
 
