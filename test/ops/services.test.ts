@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { createWallet, type Wallet } from '../../src/client/index.ts'
 import { openJournal } from '../../src/client/journal/open.ts'
@@ -127,6 +128,27 @@ describe('a bank and a vendor as services', { timeout: 120_000 }, () => {
     await channel.fetch(`${vendor.url}/report`, 1000n)
     const said = [await vendor.end(), await bank.end()].map(({ stdout, stderr }) => stdout + stderr).join('')
     expect(said).not.toContain(toHex(place.account.publicKey))
+  })
+})
+
+describe('the books of a bank that runs', { timeout: 120_000 }, () => {
+  test('are audited beside it, and a metric says that they are wrong', async () => {
+    const place = await openPlace()
+    place.write({ bank: { jobs: { recordEverySeconds: 1, auditEverySeconds: 1 } } })
+    const bank = await startService('bank', place.config)
+    await fund(place)
+    const imbalance = 'lockstep_ledger_imbalance{asset="USD/6"}'
+    await expect.poll(() => bank.metric(imbalance), { timeout: 60_000 }).toBe(0)
+    expect(await bank.metric('lockstep_ledger_audit_ok')).toBe(1)
+    const db = new DatabaseSync(join(place.folder, 'bank.db'))
+    db.exec(`UPDATE balances SET balance = balance + 7 WHERE place = 'account' AND balance > 0`)
+    db.close()
+    await expect.poll(() => bank.metric(imbalance), { timeout: 60_000 }).toBe(14)
+    expect(await bank.metric('lockstep_ledger_audit_ok')).toBe(0)
+    expect(await bank.metric('lockstep_jobs_failed_total{job="audit"}')).toBeGreaterThan(0)
+    const audit = await lockstep(['ledger', 'audit', '--config', place.config])
+    expect(audit.code).toBe(1)
+    expect(audit.stderr).toContain('the books are wrong: every balance is the sum of its postings')
   })
 })
 
