@@ -35,6 +35,8 @@ export interface ChannelDetails extends ChannelSummary {
   readonly vendorUrl: string | undefined
   /** Payments by what became of them, of a vendor. */
   readonly byStatus: Readonly<Record<string, number>>
+  /** Payments of a vendor whose handler runs; where no vendor does, it is in doubt what became of them. */
+  readonly running: readonly number[]
   readonly hasClosing: boolean
   readonly hasRelease: boolean
   readonly hasClaim: boolean
@@ -91,6 +93,13 @@ async function detailsOf(row: Row, reader: Reader, side: Side): Promise<ChannelD
           `SELECT status, count(*) AS payments FROM payments WHERE shard = ${amountIn(row, 'shard')}
             AND ${reader.isBlob('channel_id', bytesIn(row, 'channel_id'))} GROUP BY status ORDER BY status`,
         )
+  const running =
+    side === 'client'
+      ? []
+      : await reader.all(
+          `SELECT number FROM payments WHERE shard = ${amountIn(row, 'shard')} AND status = 'running'
+            AND ${reader.isBlob('channel_id', bytesIn(row, 'channel_id'))} ORDER BY number LIMIT 1000`,
+        )
   const has = (column: string): boolean => row[column] instanceof Uint8Array
   return {
     ...summaryOf(row),
@@ -101,6 +110,7 @@ async function detailsOf(row: Row, reader: Reader, side: Side): Promise<ChannelD
     openedAt,
     vendorUrl: typeof row.vendor_url === 'string' ? row.vendor_url : undefined,
     byStatus: Object.fromEntries(counts.map((count) => [nameIn(count, 'status'), countIn(count, 'payments')])),
+    running: running.map((payment) => countIn(payment, 'number')),
     hasClosing: has('closing'),
     hasRelease: has('release'),
     hasClaim: has('claim'),
