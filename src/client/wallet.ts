@@ -19,7 +19,7 @@ export interface WalletOptions {
   readonly account: Schnorr.KeyPair
   /** The bank that this wallet trusts with its deposit. */
   readonly bank: { readonly key: Uint8Array; readonly url: string }
-  /** O_C. */
+  /** What this client may have to say of itself one day. Each channel commits to it anew: O_C. */
   readonly clientIdentity: Uint8Array
   readonly now: () => UnixSeconds
   /** Cryptographic randomness. */
@@ -129,7 +129,7 @@ function propose(options: WalletOptions, vendorUrl: string, offer: Offer.Offer, 
       bank: bank.key,
       vendor: offer.vendor,
       vendorFrameKey: offer.vendorFrameKey,
-      clientIdentity: options.clientIdentity,
+      clientIdentity: Client.channelIdentity(entropy.channelSeed, options.clientIdentity),
       vendorIdentity: offer.vendorIdentity,
       validUntil: unixSeconds(now + 60n),
     },

@@ -8,5 +8,5 @@ export {
   type Spending,
 } from './Channel.ts'
 export { checkpoint, type Paid, pay, renew, tick } from './pay.ts'
-export { commitIdentity, type Entropy, type Proposal, propose } from './propose.ts'
+export { channelIdentity, commitIdentity, type Entropy, type Proposal, propose } from './propose.ts'
 export { release } from './release.ts'

@@ -57,6 +57,16 @@ export function propose(
 
 const hashIdentity = taggedHash('lockstep/identity')
 
+const hashSalt = taggedHash('lockstep/identity-salt')
+
+/**
+ * O_C of one channel. Its salt derives from the channel's seed: with the same one for all of them, vendors could tell that two
+ * channels are one client's.
+ */
+export function channelIdentity(channelSeed: Uint8Array, information: Uint8Array): Uint8Array {
+  return commitIdentity(hashSalt(channelSeed), information)
+}
+
 /** O_C or O_V: a commitment to identity information that says nothing without its 32-byte salt. */
 export function commitIdentity(salt: Uint8Array, information: Uint8Array): Uint8Array {
   return hashIdentity(concat(salt, information))
