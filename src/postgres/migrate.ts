@@ -19,17 +19,11 @@ export interface Place {
  */
 export async function migrate(connection: Connection, where: Place, schema: Schema): Promise<void> {
   await assertDurable(connection, where)
-  const { migrations } = schema
-  if (assertOurs(await lookAt(connection, where), where, schema) === migrations.length) return
-  for (let done = false, attempts = 0; !done; ) {
-    try {
-      done = (await migrateOnce(connection, where, schema)) === migrations.length
-    } catch (error) {
-      // Another process made schema, table or row a moment ago.
-      attempts += 1
-      if (!(isRetryable(error) || raced.has(codeOf(error))) || attempts > 20) throw error
-    }
-  }
+  const newest = schema.migrations.length
+  const state = await lookAt(connection, where)
+  if (assertOurs(state, where, schema) === newest && state !== undefined) return
+  await mark(connection, where, schema)
+  for (let version = 0; version < newest; ) version = await migrateOnce(connection, where, schema)
 }
 
 /** What `migrate` would do. Changes nothing. */
@@ -37,34 +31,47 @@ export async function planMigrations(connection: Connection, where: Place, schem
   return planOf(where.place, assertOurs(await lookAt(connection, where), where, schema), schema)
 }
 
-const raced: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', 'XX000'])
+/** Makes schema and marker where they are not there. Other processes may do so at the same moment. */
+async function mark(connection: Connection, { name }: Place, { role }: Schema): Promise<void> {
+  for (let attempts = 1; ; attempts++) {
+    try {
+      await connection.query(`
+        CREATE SCHEMA IF NOT EXISTS ${name};
+        CREATE TABLE IF NOT EXISTS ${name}.${marker} (
+          shard   BIGINT NOT NULL PRIMARY KEY, -- 0
+          role    TEXT   NOT NULL,             -- Whose store it is.
+          version BIGINT NOT NULL              -- How many of its migrations have run.
+        );
+        INSERT INTO ${name}.${marker} (shard, role, version) VALUES (0, '${role}', 0) ON CONFLICT DO NOTHING`)
+      return
+    } catch (error) {
+      if (!raced.has(codeOf(error)) || attempts === attemptsMax) throw error
+    }
+  }
+}
 
-/** Runs one migration; gives the version that was reached. */
+/** What it is called when another process made the same thing a moment ago. */
+const raced: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', 'XX000'])
+const attemptsMax = 20
+
+/** Runs the migration that comes next; gives the version that was reached. */
 async function migrateOnce(connection: Connection, where: Place, schema: Schema): Promise<number> {
-  const { role, migrations } = schema
+  const { migrations } = schema
   let version = 0
   await connection.query('BEGIN')
   try {
-    await connection.query(`
-      CREATE SCHEMA IF NOT EXISTS ${where.name};
-      CREATE TABLE IF NOT EXISTS ${where.name}.${marker} (
-        shard   BIGINT NOT NULL PRIMARY KEY, -- 0
-        role    TEXT   NOT NULL,             -- Whose store it is.
-        version BIGINT NOT NULL              -- How many of its migrations have run.
-      );
-      INSERT INTO ${where.name}.${marker} (shard, role, version) VALUES (0, '${role}', 0) ON CONFLICT DO NOTHING`)
     const { rows } = await connection.query<State>(
       `SELECT role, version FROM ${where.name}.${marker} WHERE shard = 0 FOR UPDATE`,
     )
     // Another process may have been first: what is missing is known once nobody else can write.
     version = assertOurs(rows[0], where, schema)
-    if (version < migrations.length) {
-      await connection.query(translateMigration(migrations[version]!))
-      version += 1
-      await connection.query(`UPDATE ${where.name}.${marker} SET version = $1 WHERE shard = 0`, [version])
+    const next = migrations[version]
+    if (next !== undefined) {
+      await connection.query(translateMigration(next))
+      await connection.query(`UPDATE ${where.name}.${marker} SET version = $1 WHERE shard = 0`, [version + 1])
     }
     await connection.query('COMMIT')
-    return version
+    return next === undefined ? version : version + 1
   } catch (error) {
     if (!isBroken(error)) await connection.query('ROLLBACK')
     throw failed(error, where, version, migrations)
@@ -121,7 +128,7 @@ async function assertDurable(connection: Connection, { place }: Place): Promise<
 }
 
 function failed(error: unknown, { place }: Place, version: number, migrations: readonly string[]): unknown {
-  if (error instanceof StoreError || isRetryable(error) || raced.has(codeOf(error))) return error
+  if (isBroken(error) || isRetryable(error)) return error
   const known = explained(error, place)
   if (known instanceof StoreError) return known
   return new StoreError(

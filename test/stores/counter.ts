@@ -17,6 +17,15 @@ export const tasks: Tasks = {
       return integer((yield* get('SELECT sum(count) AS sum FROM counts'))!, 'sum')
     },
   },
+  /** One more than the sum so far: no two of these may see one sum. */
+  raise: {
+    mode: 'serializable',
+    *steps(step: bigint): Program<bigint> {
+      const sum = integer((yield* get('SELECT coalesce(sum(count), 0) AS sum FROM counts'))!, 'sum')
+      yield* change('INSERT INTO counts VALUES (:count, :label)', { count: step, label: new Uint8Array(1) })
+      return sum
+    },
+  },
   list: {
     mode: 'read',
     *steps(): Program<readonly Uint8Array[]> {
