@@ -24,6 +24,7 @@ const tags = [
   'lockstep/receipt',
   'lockstep/mask',
   'lockstep/identity',
+  'lockstep/identity-salt',
   'lockstep/request',
   'lockstep/merkle-leaf',
   'lockstep/merkle-node',
