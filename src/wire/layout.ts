@@ -6,6 +6,7 @@ import { malformed, type Parsed, parsed } from './parsed.ts'
 export interface Field<T> {
   readonly size: number
   write(target: Uint8Array, view: DataView, offset: number, value: T): void
+  /** What it keeps of `source` it copies: the next record is read in the same memory. */
   read(source: Uint8Array, view: DataView, offset: number): T
 }
 
@@ -24,26 +25,28 @@ type Values<F> = { readonly [K in keyof F]: F[K] extends Field<infer T> ? T : ne
 export function layout<F extends Readonly<Record<string, Field<any>>>>(what: string, fields: F): Layout<Values<F>> {
   const entries = Object.entries(fields)
   const size = entries.reduce((sum, [, field]) => sum + field.size, 0)
+  // Every record of this layout is written and read here: memory and a view for each would cost more than all its fields.
+  const record = new Uint8Array(size)
+  const view = new DataView(record.buffer)
   return {
     size,
     encode(value) {
-      const target = new Uint8Array(size)
-      const view = new DataView(target.buffer)
+      record.fill(0)
       let offset = 0
       for (const [name, field] of entries) {
-        field.write(target, view, offset, value[name])
+        field.write(record, view, offset, value[name])
         offset += field.size
       }
-      return target
+      return record.slice()
     },
     parse(bytes) {
       if (bytes.length !== size) return malformed(`${what} has ${size} bytes; got ${bytes.length}`)
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+      record.set(bytes)
       const value: Record<string, unknown> = {}
       let offset = 0
       for (const [name, field] of entries) {
         try {
-          value[name] = field.read(bytes, view, offset)
+          value[name] = field.read(record, view, offset)
         } catch (error) {
           if (error instanceof FormatError) return malformed(`${what}.${name}: ${error.message}`)
           throw error
@@ -112,7 +115,7 @@ export function bytes(size: number): Field<Uint8Array> {
       if (value.length !== size) throw new RangeError(`expected ${size} bytes, got ${value.length}`)
       target.set(value, offset)
     },
-    read: (source, _view, offset) => copy(source, offset, offset + size),
+    read: (source, _view, offset) => source.slice(offset, offset + size),
   }
 }
 
