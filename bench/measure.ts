@@ -35,11 +35,11 @@ export async function measure<Input>(work: Work<Input>, plan: Plan): Promise<Sam
   const cpuMicros: number[] = []
   const wallMicros: number[] = []
   try {
-    for (let round = 0; round < plan.warmUps + plan.samples; round++) {
-      const input = await work.prepare(plan.count)
-      // What preparing has left behind is not the operation's. A full collection would undo the warm-up with it: optimised
-      // code goes when an object that it knows does.
-      globalThis.gc?.({ type: 'minor' })
+    // All inputs first, and kept to the end: none of the garbage in a sample is theirs.
+    const inputs: Input[] = []
+    for (let round = 0; round < plan.warmUps + plan.samples; round++) inputs.push(await work.prepare(plan.count))
+    globalThis.gc?.()
+    for (const [round, input] of inputs.entries()) {
       const started = { cpu: process.cpuUsage(), wallMs: performance.now() }
       const running = work.run(input)
       if (running !== undefined) await running
