@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
@@ -128,6 +128,77 @@ describe('a bank and a vendor as services', { timeout: 120_000 }, () => {
     await channel.fetch(`${vendor.url}/report`, 1000n)
     const said = [await vendor.end(), await bank.end()].map(({ stdout, stderr }) => stdout + stderr).join('')
     expect(said).not.toContain(toHex(place.account.publicKey))
+  })
+})
+
+describe('a service that cannot start', { timeout: 120_000 }, () => {
+  test('says what is wrong with its config, a line each, and exits 2', async () => {
+    const place = await openPlace()
+    place.write({ bank: { port: 'x', keyFile: undefined } })
+    const { code, stdout, stderr } = await lockstep(['bank', '--config', place.config])
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+    expect(stderr.trim().split('\n')).toEqual([
+      `lockstep: ${place.config}: bank.port: expected a port from 0 to 65535; 0 takes a free one, found "x"`,
+      `lockstep: ${place.config}: bank.keyFile: expected the path of a key file, as "lockstep keys FILE --new" makes it, found nothing`,
+    ])
+  })
+
+  test.each([
+    ['a missing key', { keyFile: 'nowhere.key' }, 2, 'expected a key file; there is none'],
+    [
+      'an address of another machine',
+      { ops: { host: '192.0.2.1' } },
+      1,
+      'health and metrics cannot listen on 192.0.2.1',
+    ],
+    ['a store that is none', { store: 'report.txt' }, 1, 'is no SQLite database'],
+  ])('says so of %s, in one line', async (_what, bank, exit, reason) => {
+    const place = await openPlace()
+    place.write({ bank })
+    const { code, stdout, stderr } = await lockstep(['bank', '--config', place.config])
+    expect({ code, stdout }).toEqual({ code: exit, stdout: '' })
+    const said = stderr.split('\n').filter((line) => line.startsWith('lockstep: '))
+    expect(said).toHaveLength(1)
+    expect(said[0]).toContain(reason)
+  })
+
+  test('leaves a store of a newer version as it is', async () => {
+    const place = await openPlace()
+    await (await startService('bank', place.config)).end()
+    const store = join(place.folder, 'bank.db')
+    const db = new DatabaseSync(store)
+    db.exec('PRAGMA user_version = 99; PRAGMA journal_mode = DELETE')
+    db.close()
+    const before = readFileSync(store)
+    const { code, stderr } = await lockstep(['bank', '--config', place.config])
+    expect(code).toBe(1)
+    expect(stderr).toContain('is at version 99')
+    expect(readFileSync(store).equals(before)).toBe(true)
+    const plan = await lockstep(['migrate', '--plan', '--config', place.config])
+    expect(plan).toMatchObject({ code: 1, stdout: '' })
+  })
+
+  test('waits for a store that cannot be reached yet, and says so to everybody meanwhile', async () => {
+    const place = await openPlace()
+    place.write({ bank: { store: 'nowhere/bank.db' } })
+    const starting = startService('bank', place.config)
+    starting.catch(() => undefined)
+    await expect
+      .poll(
+        () =>
+          fetch(place.bankUrl).then(
+            (response) => response.status,
+            () => 0,
+          ),
+        { timeout: 30_000 },
+      )
+      .toBe(503)
+    mkdirSync(join(place.folder, 'nowhere'))
+    const bank = await starting
+    expect(await bank.ready()).toMatchObject({ status: 200 })
+    expect(bank.events()).toContainEqual(
+      expect.objectContaining({ event: 'waiting for the store', fault: 'unreachable' }),
+    )
   })
 })
 

@@ -40,6 +40,7 @@ export interface Ran {
 /** Runs a command to its end. */
 export function lockstep(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   const { child, said } = launch(args, env)
+  onEnd(() => child.kill('SIGKILL'))
   return new Promise((resolve) => {
     child.once('close', (code) => resolve({ code, ...said }))
   })
