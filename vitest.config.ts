@@ -7,8 +7,9 @@ const config: ViteUserConfig = defineConfig({
   test: {
     // A file that starts Anvil or a server needs its share of two cores: no more workers than that.
     maxWorkers: 2,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Not a measure: only a test that hangs should end here, on a busy machine too.
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     restoreMocks: true,
     projects: [
       { extends: true, test: { name: 'native', include: ['test/**/*.test.ts'] } },
