@@ -25,6 +25,7 @@ const tags = [
   'lockstep/mask',
   'lockstep/identity',
   'lockstep/identity-salt',
+  'lockstep/query',
   'lockstep/request',
   'lockstep/merkle-leaf',
   'lockstep/merkle-node',
