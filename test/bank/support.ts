@@ -28,6 +28,7 @@ export interface TestBank {
   jump(to: bigint): void
 }
 
+let processes = 0
 const cleanups: (() => void)[] = []
 
 afterEach(() => {
@@ -59,7 +60,7 @@ export function openBank(options: BankOptions = {}): TestBank {
     now: () => clock,
     monotonic: () => seconds,
     chain: wrapChain(openLog({ store: store.log, key, now: () => clock }, { network })),
-    random: counted(path),
+    random: counted(`${path} ${processes++}`),
     ...given,
   }
   const bank = createBank(deps)
