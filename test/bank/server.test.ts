@@ -26,6 +26,7 @@ import type { Parsed } from '../../src/wire/parsed.ts'
 import * as Record from '../../src/wire/Record.ts'
 import { account, bankKey, bytesOf, frameKey, must, now, vendorKey } from '../protocol/world.ts'
 import { asset, buy, claimOf, closeOf, network, openWorld, propose, rules, worldOf } from './channels.ts'
+import { checkAnswer, isDocumented } from './documented.ts'
 import { contents, openBank, openFundedBank, type TestBank } from './support.ts'
 
 const running: (() => Promise<void>)[] = []
@@ -59,7 +60,10 @@ async function read<T>(response: Response, parse: (text: string) => Parsed<T>): 
 
 async function problemIn(response: Response): Promise<Problem> {
   expect(response.headers.get('content-type')).toBe('application/problem+json')
-  const problem = (await response.json()) as Problem
+  const text = await response.text()
+  const problem = JSON.parse(text) as Problem
+  const { pathname } = new URL(response.url)
+  if (isDocumented(pathname)) checkAnswer(pathname, response, { size: text.length, text })
   expect(problem.status).toBe(response.status)
   expect(problem).toEqual(bankProblemOf(problem))
   // Neither a stack nor a path of this machine.
