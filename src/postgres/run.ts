@@ -89,7 +89,7 @@ class PostgresRunner implements Runner {
         } else if (isRetryable(error) && attempts < attemptsMax) {
           // Apart from each other, or they meet again.
           await sleep(Math.random() * 2 ** Math.min(attempts, 7))
-        } else if (!isTerminated(error) || reconnects++ >= reconnectsMax) {
+        } else if (!(isTerminated(error) || codeOf(error) === readOnlyTransaction) || reconnects++ >= reconnectsMax) {
           throw error
         }
         attempts += 1
@@ -166,6 +166,8 @@ class PostgresRunner implements Runner {
 
 /** The code of an argument that cannot be right. */
 const transactionInTheFuture = '22023'
+/** What a connection may do is settled when it is made: another one shows whether the server takes writes again. */
+const readOnlyTransaction = '25006'
 
 function placeFor(options: PostgresOptions, { role }: Schema): Place {
   const name = checkedSchema(options.schema ?? `lockstep_${role}`)
@@ -184,7 +186,7 @@ async function withConnection<T>(
   try {
     return await work(connection)
   } catch (error) {
-    isUsable = !(error instanceof CommitLost || isBroken(error))
+    isUsable = !(error instanceof CommitLost || isBroken(error) || codeOf(error) === readOnlyTransaction)
     throw error
   } finally {
     connection.release(!isUsable)

@@ -11,7 +11,7 @@ const causes: Readonly<Record<number, { readonly fault: StoreFault; readonly adv
   8: {
     fault: 'readOnly',
     advice:
-      'The store is read-only. Nothing was written: give this user the right to write the file and its folder, and it goes on by itself.',
+      'The store is read-only. Nothing was written: give this user the right to write the file, those beside it and its folder, and it goes on by itself.',
   },
   10: { fault: 'disk', advice: 'The disk failed. Nothing was acknowledged: look at the disk and its cables.' },
   11: { fault: 'damaged', advice: 'The store is damaged. Stop, keep the file, and restore a backup.' },

@@ -94,12 +94,12 @@ async function postgresPlace({ schema: role, tasks }: Role, server: PostgresServ
   places += 1
   const schema = `place_${places}`
   const database = new URL(url).pathname.slice(1)
+  const terminate = `SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+    WHERE datname = '${database}' AND pid <> pg_backend_pid()`
   const setReadOnly = async (setting: string): Promise<void> => {
-    await server.query(url, `ALTER DATABASE ${database} SET default_transaction_read_only = ${setting}`)
-    await server.query(
-      url,
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}' AND pid <> pg_backend_pid()`,
-    )
+    const asWriter = `${url}?options=${encodeURIComponent('-c default_transaction_read_only=off')}`
+    await server.query(asWriter, `ALTER DATABASE ${database} SET default_transaction_read_only = ${setting}`)
+    if (setting === 'on') await server.query(asWriter, terminate)
   }
   const sql: Place['sql'] = async (statement, values = {}) => {
     const text = statement.replaceAll(/:(\w+)/g, (_, key: string) => bytesLiteral(values[key]!))
