@@ -10,6 +10,7 @@ import type { Change, Conflict } from '../../src/bank/store/contract.ts'
 import { migrations } from '../../src/bank/store/schema.ts'
 import { sqliteBankStore } from '../../src/bank/store/sqlite.ts'
 import { fromHex } from '../../src/crypto/bytes.ts'
+import { applicationId } from '../../src/sqlite/look.ts'
 import { StoreError } from '../../src/sqlite/open.ts'
 import { amountMax } from '../../src/wire/amount.ts'
 import { account, bytesOf, must, now, vendorKey } from '../protocol/world.ts'
@@ -91,6 +92,50 @@ describe('the schema', () => {
   })
 })
 
+describe('a store of the version before', () => {
+  test('keeps its accounts, money, channels and records, and gets everything that is new', async () => {
+    const path = temporaryPath()
+    const { terms, channelId } = propose('old')
+    const db = new DatabaseSync(path)
+    for (const sql of migrations.slice(0, 2)) db.exec(sql)
+    const hex = (bytes: Uint8Array): string => `x'${Buffer.from(bytes).toString('hex')}'`
+    const [client, vendor, id, zero] = [hex(ann), hex(vendorKey.publicKey), hex(channelId), 'zeroblob(32)']
+    const open = [now + 4_200n, hex(terms), zero, 'zeroblob(64)', 'zeroblob(64)', now].join()
+    db.exec(`PRAGMA application_id = ${applicationId('bank')}; PRAGMA user_version = 2;
+      INSERT INTO accounts VALUES (0, ${client}, 77, ${now}), (0, ${vendor}, 60, ${now});
+      INSERT INTO commands VALUES (0, ${client}, zeroblob(16), ${zero}, x'07', ${now});
+      INSERT INTO entries VALUES (0, 'deposit', ${zero}, ${now}), (0, 'open', ${id}, ${now + 1n});
+      INSERT INTO transfers VALUES
+        (0, 'deposit', ${zero}, 0, '${asset}', 200000, 'outside', ${client}, 'account', ${client}),
+        (0, 'open', ${id}, 0, '${asset}', 100000, 'account', ${client}, 'channel', ${id});
+      INSERT INTO balances VALUES (0, 'outside', ${client}, '${asset}', -200000), (0, 'account', ${client}, '${asset}', 100000),
+        (0, 'channel', ${id}, '${asset}', 100000);
+      INSERT INTO channels VALUES (0, ${id}, ${zero}, ${client}, ${vendor}, '${asset}', 100000, ${open}, 'open', NULL, NULL, NULL,
+        NULL, NULL);`)
+    db.close()
+
+    const { bank, setClock } = openBank({ path })
+    expect(await bank.balance(ann, asset)).toEqual({ ok: true, balance: 100_000n })
+    expect(await bank.status(channelId)).toMatchObject({ status: 'open', funds: 100_000n })
+    expect(await bank.reputation(ann, { before: undefined, limit: 9 })).toEqual({
+      score: 77,
+      changes: [{ number: 1, change: { cause: 'registered', at: now, score: 77 } }],
+    })
+    expect(await bank.journal(ann, { before: undefined, limit: 9 })).toMatchObject([
+      { kind: 'open', amount: -100_000n, at: now + 1n },
+      { kind: 'deposit', amount: 200_000n, at: now },
+    ])
+    expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
+    // Its grace counts from its deadline: longer than agreed, never shorter.
+    await setClock(now + 4_201n)
+    expect(await bank.expire()).toBe(0)
+    await setClock(now + 4_801n)
+    expect(await bank.expire()).toBe(1)
+    expect(query(path, 'SELECT * FROM imbalances')).toEqual([])
+    expect(query(path, `SELECT name FROM sqlite_schema WHERE name LIKE 'old%'`)).toEqual([])
+  })
+})
+
 describe('a commit', () => {
   const accountOf = (name: string): Change => ({
     kind: 'account',
@@ -130,6 +175,9 @@ describe('a commit', () => {
     const open = (await store.channel(channelId))!
     const batch = (await store.recordedBatch(1))!
     const { record } = (await store.record(closed.channelId))!
+    const clock = (await store.clock())!
+    const ending = { disputed: false, releaseProven: false, reviewed: false, version: 1 }
+    const proof = { reference: bytesOf('p'), cause: 'equivocation', amount: 0n, at: now } as const
     const command = {
       account: ann,
       id: bytesOf('two command', 16),
@@ -156,6 +204,16 @@ describe('a commit', () => {
       ['ChannelExists', { kind: 'open', channel: { ...open, channelId: bytesOf('new') }, at: now }],
       ['ChannelNotOpen', { kind: 'close', channelId: closed.channelId, closing: closed.closing!, at: now }],
       ['ChannelNotOpen', { kind: 'close', channelId: bytesOf('none'), closing: closed.closing!, at: now }],
+      ['TooManyChannels', { kind: 'open', channel: { ...open, channelId: bytesOf('new') }, at: now, openMax: 1 }],
+      ['EndingChanged', { kind: 'close', channelId, closing: closed.closing!, at: now, ending: 1 }],
+      ['EndingChanged', { kind: 'ending', channelId, ending: { ...ending, version: 2 }, status: 'open' }],
+      ['EndingChanged', { kind: 'ending', channelId, ending, status: 'expired' }],
+      ['ChannelNotOpen', { kind: 'expire', channelId: closed.channelId, at: now }],
+      ['ClockMoved', { kind: 'clock', clock: { ...clock, beats: clock.beats } }],
+      ['ClockMoved', { kind: 'clock', clock: { ...clock, beats: clock.beats + 2 } }],
+      ['RecordPlaced', { kind: 'rerecord', channelId: closed.channelId, record, leaf: bytesOf('leaf') }],
+      ['WithdrawalNotPending', { kind: 'paidOut', reference: bytesOf('none'), at: now }],
+      ['ProofExists', { kind: 'proof', channelId, proof, evidence: bytesOf('e'), judged: 1n }],
       ['RecordExists', { kind: 'record', channelId: closed.channelId, record, leaf: bytesOf('leaf'), at: now }],
       ['BatchExists', { kind: 'batch', batch: batch.batch, channelIds: [], at: now }],
       [
@@ -184,6 +242,23 @@ describe('the audit view', () => {
     ['channel does not hold its funds', `UPDATE channels SET funds = funds + 1`],
     ['money is in no channel that is known', `DELETE FROM channels`],
     ['settled channel was not paid out', `INSERT INTO balances VALUES (0, 'transit', zeroblob(32), 'USD/6', 1)`],
+    [
+      'vendor was not paid what was settled',
+      `UPDATE channels SET status = 'closed', close = x'00', basis = 'proven', closed_at = 1, settled = 1, refund = funds - 1`,
+    ],
+    ['client did not get the refund', `UPDATE channels SET status = 'expired', refund = funds, closed_at = 1`],
+    [
+      'debtor has money',
+      `INSERT INTO debts SELECT 0, zeroblob(32), owner, owner, asset, 1, 1, 1 FROM balances WHERE place = 'account'`,
+    ],
+    [
+      'overcharge was neither returned nor is owed',
+      `INSERT INTO proofs SELECT 0, channel_id, zeroblob(32), 'overcharge', x'00', 1, 1 FROM channels`,
+    ],
+    [
+      'withdrawal is not in the journal',
+      `INSERT INTO withdrawals VALUES (0, zeroblob(32), zeroblob(32), 'USD/6', 1, zeroblob(32), 1, NULL)`,
+    ],
     ['asset does not add up to zero', `INSERT INTO balances VALUES (0, 'account', zeroblob(32), 'USD/6', 1)`],
   ])('shows that a %s', async (fault, sql) => {
     const { bank, path } = await openFundedBank()
