@@ -1,13 +1,18 @@
-import { toHex } from '../../src/crypto/bytes.ts'
+import { fromHex, toHex } from '../../src/crypto/bytes.ts'
 import { collect } from '../../src/vendor/collect.ts'
+import { type Accusation, accuse } from './adversaries/accuser.ts'
+import type { Cheat } from './adversaries/client.ts'
+import { type Eavesdropping, eavesdrop } from './adversaries/eavesdropper.ts'
+import { type Lie, type Overclaim, overclaim } from './adversaries/vendor.ts'
 import { pairOf } from './engine/network.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
 import { endRuns } from './guarantees/vendor.ts'
-import { asset, identityOf, urlOf } from './parties/cast.ts'
+import { urlOf } from './parties/cast.ts'
 import type { ClientParty } from './parties/client.ts'
+import { type Errand, runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
 import type { Good } from './parties/vendor.ts'
-import { nextOf, runAll, type World } from './world.ts'
+import { deposit, nextOf, runAll, type World } from './world.ts'
 
 /**
  * One step of a history, as plain data: it names parties, effects and messages, never an object. What a step names and is
@@ -24,11 +29,17 @@ export type Action = {
   | { readonly do: 'refresh' | 'resend' | 'close'; readonly client: string; readonly channel: number }
   | { readonly do: 'collect'; readonly vendor: string; readonly channel: number }
   | { readonly do: 'deposit'; readonly client: string; readonly amount: number }
-  | { readonly do: 'record' | 'wait' }
+  | { readonly do: 'wait' }
+  | { readonly do: 'job'; readonly job: Job }
+  | { readonly do: 'errand'; readonly party: string; readonly errand: Errand; readonly channel: number }
   | { readonly do: 'finish'; readonly effect: string; readonly outcome: Outcome }
   | { readonly do: 'hold' | 'unhold'; readonly effect: string }
   | { readonly do: 'crash'; readonly party: string; readonly kept: number }
   | { readonly do: 'start'; readonly party: string }
+  | { readonly do: 'eavesdrop'; readonly how: Eavesdropping; readonly message: number; readonly at: number }
+  | { readonly do: 'arm'; readonly party: string; readonly how: Cheat | Lie }
+  | { readonly do: 'overclaim'; readonly vendor: string; readonly channel: number; readonly how: Overclaim }
+  | { readonly do: 'accuse'; readonly kind: Accusation; readonly channel: number }
   | { readonly do: 'part' | 'heal'; readonly between: readonly [string, string] }
   | { readonly do: 'pass'; readonly seconds: number }
   | { readonly do: 'skew'; readonly party: string; readonly seconds: number }
@@ -76,12 +87,13 @@ async function perform(world: World, action: Action): Promise<void> {
     case 'collect':
       return collectFrom(world, action)
     case 'deposit': {
-      const { publicKey } = identityOf(action.client).key
-      const work = (): void => void atBank(world, (bank) => bank.deposit(publicKey, asset, BigInt(action.amount)))
+      const work = (): void => void atBank(world, () => deposit(world, action.client, BigInt(action.amount)))
       return scheduler.run(world.bank.process, work)
     }
-    case 'record':
-      return scheduler.run(world.bank.process, () => void atBank(world, (bank) => bank.record()))
+    case 'job':
+      return doJob(world, action.job)
+    case 'errand':
+      return errand(world, action)
     case 'wait':
       return undefined
     case 'finish': {
@@ -102,6 +114,18 @@ async function perform(world: World, action: Action): Promise<void> {
       return crash(world, action)
     case 'start':
       return start(world, action.party)
+    case 'eavesdrop':
+      return scheduler.run(undefined, () => eavesdrop(world, action.how, action.message, action.at))
+    case 'arm':
+      world.armed.set(action.party, action.how)
+      return undefined
+    case 'overclaim': {
+      const vendor = world.vendors.find(({ name }) => name === action.vendor)
+      if (vendor?.process === undefined) return undefined
+      return scheduler.run(vendor.process, () => overclaim(world, vendor, action.channel, action.how))
+    }
+    case 'accuse':
+      return scheduler.run(undefined, () => accuse(world, action.kind, action.channel))
     case 'part':
       ground.count('fault: partition')
       network.partitions.add(pairOf(...action.between))
@@ -110,8 +134,7 @@ async function perform(world: World, action: Action): Promise<void> {
       network.partitions.delete(pairOf(...action.between))
       return undefined
     case 'pass':
-      ground.advance(action.seconds * 1000)
-      return undefined
+      return pass(world, action.seconds)
     case 'skew':
       ground.count('fault: clock')
       ground.skew(action.party, action.seconds)
@@ -145,6 +168,45 @@ async function onClient(world: World, name: string, work: (client: ClientParty) 
   if (client?.process !== undefined) await world.scheduler.run(client.process, () => work(client))
 }
 
+/** What a bank does by itself, and what its operator does. */
+export type Job = 'beat' | 'expire' | 'review' | 'record' | 'confirmClock'
+
+export function doJob(world: World, job: Job): Promise<void> {
+  return world.scheduler.run(world.bank.process, () => void atBank(world, (bank) => bank[job]()))
+}
+
+/** Time goes by, and a bank that is up counts it: it beats at least once a minute. */
+export async function pass(world: World, seconds: number): Promise<void> {
+  for (let left = seconds; left > 0; left -= 59) {
+    world.ground.advance(Math.min(left, 59) * 1000)
+    if (world.bank.process === undefined) continue
+    await doJob(world, 'beat')
+    await runAll(world, 2)
+  }
+}
+
+/** A party's errand about one of the channels that its disk has, in the order of their ids. */
+async function errand(
+  world: World,
+  action: { readonly party: string; readonly errand: Errand; readonly channel: number },
+): Promise<void> {
+  const party = [...world.clients, ...world.vendors].find(({ name }) => name === action.party)
+  if (party?.process === undefined) return
+  const id = channelsOf(world, party.name)[action.channel]
+  if (id === undefined) return
+  const place = { ground: world.ground, scheduler: world.scheduler, network: world.network }
+  await world.scheduler.run(party.process, () => runErrand(place, party, action.errand, fromHex(id)))
+}
+
+/** Ids of the channels that a party knows from its disk. */
+function channelsOf(world: World, party: string): readonly string[] {
+  const client = world.clients.find(({ name }) => name === party)
+  if (client !== undefined) return [...client.disk.files.keys()].toSorted()
+  const vendor = world.vendors.find(({ name }) => name === party)
+  const rows = vendor?.disk.look('SELECT channel_id FROM channels ORDER BY channel_id') ?? []
+  return rows.map((row) => toHex(row.channel_id as Uint8Array))
+}
+
 async function atBank(world: World, work: (bank: World['bank']['bank']) => Promise<unknown>): Promise<void> {
   if (world.bank.process === undefined) return
   try {
@@ -155,7 +217,10 @@ async function atBank(world: World, work: (bank: World['bank']['bank']) => Promi
 }
 
 /** A vendor collects one of its channels, in the order of their ids. */
-function collectFrom(world: World, action: { readonly vendor: string; readonly channel: number }): Promise<void> {
+export function collectFrom(
+  world: World,
+  action: { readonly vendor: string; readonly channel: number },
+): Promise<void> {
   const vendor = world.vendors.find(({ name }) => name === action.vendor)
   if (vendor?.process === undefined) return Promise.resolve()
   const rows = vendor.disk.look('SELECT reference FROM channels ORDER BY channel_id')
@@ -184,7 +249,7 @@ function crash(world: World, { party: name, kept }: { readonly party: string; re
   if (vendor !== undefined) endRuns(world.truth, vendor)
 }
 
-async function start(world: World, name: string): Promise<void> {
+export async function start(world: World, name: string): Promise<void> {
   const party = partyOf(world, name)
   if (party === undefined || party.process !== undefined) return
   party.start()

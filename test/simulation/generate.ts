@@ -1,7 +1,12 @@
-import type { Action, Trouble } from './actions.ts'
+import type { Action, Job, Trouble } from './actions.ts'
+import { accusations } from './adversaries/accuser.ts'
+import { cheats } from './adversaries/client.ts'
+import { eavesdroppings } from './adversaries/eavesdropper.ts'
+import { lies, overclaims } from './adversaries/vendor.ts'
 import { createRandom, type Random } from './engine/random.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
 import type { ClientPlan, VendorPlan, WorldPlan } from './engine/world.ts'
+import type { Errand } from './parties/errands.ts'
 import { type Good, goods } from './parties/vendor.ts'
 import type { World } from './world.ts'
 
@@ -11,14 +16,14 @@ export function planWorld(seed: number): WorldPlan {
   const clients = Array.from(
     { length: 1 + random.below(2) },
     (): ClientPlan => ({
-      isByzantine: false,
+      isByzantine: random.chance(0.2),
       lockScheme: random.chance(0.75) ? 'schnorr' : 'ecdsa-xor',
     }),
   )
   const vendors = Array.from(
     { length: 1 + random.below(2) },
     (): VendorPlan => ({
-      isByzantine: false,
+      isByzantine: random.chance(0.15),
       unitPrice: 1 + random.below(20),
       segmentLength: 4 + random.below(60),
     }),
@@ -42,6 +47,7 @@ export function createGenerator(seed: number): Generator {
     crash: random.pick([0, 0.01, 0.03]),
     trouble: random.pick([0.05, 0.2, 0.4]),
     time: random.pick([0.005, 0.02]),
+    malice: random.pick([0, 0.1, 0.4]),
   }
   return {
     next: (world) => {
@@ -62,6 +68,8 @@ interface Temper {
   /** How often something goes wrong while a step runs on. */
   readonly trouble: number
   readonly time: number
+  /** How often somebody does what nobody should. */
+  readonly malice: number
 }
 
 function choose(world: World, random: Random, temper: Temper): Action {
@@ -78,14 +86,17 @@ function choose(world: World, random: Random, temper: Temper): Action {
     crash: fault(temper.crash),
     part: fault(temper.network * 0.1),
     time: temper.time,
+    adversary: temper.malice,
   })
   switch (kind) {
     case 'client':
       return { ...chooseOfClient(world, random), run }
     case 'vendor':
-      return { do: 'collect', vendor: random.pick(world.vendors).name, channel: random.below(4), run }
+      return random.chance(0.7)
+        ? { do: 'collect', vendor: random.pick(world.vendors).name, channel: random.below(4), run }
+        : { ...chooseErrand(world, random), run }
     case 'bank':
-      if (random.chance(0.5)) return { do: 'record', run }
+      if (random.chance(0.6)) return { do: 'job', job: random.pick(jobs), run }
       return { do: 'deposit', client: random.pick(world.clients).name, amount: 1 + random.below(100_000), run }
     case 'effect':
       return { ...chooseOfEffects(world, random, temper), run: Math.min(run, 20) }
@@ -96,12 +107,16 @@ function choose(world: World, random: Random, temper: Temper): Action {
     }
     case 'part':
       return { ...choosePartition(world, random), run }
+    case 'adversary':
+      return { ...chooseMalice(world, random), run }
     case 'time':
       return random.chance(0.7)
-        ? { do: 'pass', seconds: random.pick([1, 5, 60, 600]), run }
+        ? { do: 'pass', seconds: random.pick([1, 5, 60, 60, 600]), run }
         : { do: 'skew', party: random.pick(everybody(world)), seconds: random.below(121) - 60, run }
   }
 }
+
+const jobs: readonly Job[] = ['beat', 'expire', 'review', 'record', 'record', 'confirmClock']
 
 type Untimed = Action extends infer One ? (One extends Action ? Omit<One, 'run'> : never) : never
 
@@ -119,13 +134,23 @@ function chooseOfClient(world: World, random: Random): Untimed {
     close: rare * 0.02,
   })
   if (wanted === 'open') {
-    return { do: 'open', client: name, vendor: random.pick(world.vendors).name, funds: 200 + random.below(20_000) }
+    const vendor = random.pick(world.vendors)
+    return { do: 'open', client: name, vendor: vendor.name, funds: vendor.plan.unitPrice * (40 + random.below(600)) }
   }
   if (wanted === 'buy') return { do: 'buy', client: name, channel: random.pick(open), good: random.pick(wares) }
   return { do: wanted, client: name, channel: random.below(channels.length) }
 }
 
 const wares: readonly Good[] = [...(Object.keys(goods) as Good[]), 'item', 'item', 'item', 'crate']
+
+function chooseErrand({ clients, vendors }: World, random: Random): Untimed {
+  const isVendor = random.chance(0.6)
+  const party = random.pick<{ readonly name: string }>(isVendor ? vendors : clients).name
+  const errand = random.pick<Errand>(
+    isVendor ? ['leaveClosing', 'fetchRelease', 'withdraw'] : ['leaveRelease', 'expire'],
+  )
+  return { do: 'errand', party, errand, channel: random.below(4) }
+}
 
 function chooseOfEffects({ scheduler, ground }: World, random: Random, temper: Temper): Untimed {
   const ready = scheduler.pending.filter((effect) => scheduler.isReady(effect, ground.now()))
@@ -165,6 +190,32 @@ function chooseTrouble(random: Random, { network, disk, crash }: Temper): Troubl
     ok: 0.01,
   })
   return { at: random.below(random.chance(0.5) ? 6 : 20), what, kept: random.below(3) }
+}
+
+function chooseMalice({ clients, vendors }: World, random: Random): Untimed {
+  const cheating = clients.filter(({ plan }) => plan.isByzantine)
+  const lying = vendors.filter(({ plan }) => plan.isByzantine)
+  const kind = random.weighted({
+    eavesdrop: 1,
+    cheat: cheating.length > 0 ? 1 : 0,
+    lie: lying.length > 0 ? 1 : 0,
+    overclaim: lying.length > 0 ? 0.15 : 0,
+    accuse: 0.3,
+  })
+  switch (kind) {
+    case 'eavesdrop':
+      return { do: 'eavesdrop', how: random.pick(eavesdroppings), message: random.below(60), at: random.below(1000) }
+    case 'cheat':
+      return { do: 'arm', party: random.pick(cheating).name, how: random.pick(cheats) }
+    case 'lie':
+      return { do: 'arm', party: random.pick(lying).name, how: random.pick(lies) }
+    case 'overclaim': {
+      const vendor = random.pick(lying).name
+      return { do: 'overclaim', vendor, channel: random.below(4), how: random.pick(overclaims) }
+    }
+    case 'accuse':
+      return { do: 'accuse', kind: random.pick(accusations), channel: random.below(8) }
+  }
 }
 
 function choosePartition(world: World, random: Random): Untimed {

@@ -62,7 +62,16 @@ function share(orders: readonly Order[], onReport: (report: Report) => void): Pr
 
 function work(): void {
   process.on('message', (order) => {
-    void live(order as Order).then((report) => process.send?.(report))
+    const { seed } = order as Order
+    const failed = (error: unknown): Report => ({
+      seed,
+      counts: [],
+      traceHash: '',
+      failure: `seed ${seed}: the simulator itself fails: ${error instanceof Error ? error.stack : String(error)}`,
+    })
+    void live(order as Order)
+      .catch(failed)
+      .then((report) => process.send?.(report))
   })
 }
 

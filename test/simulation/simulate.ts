@@ -1,4 +1,5 @@
 import { type Action, apply } from './actions.ts'
+import { endWorld } from './ending.ts'
 import type { Violation, WorldPlan } from './engine/world.ts'
 import { createGenerator, planWorld } from './generate.ts'
 import { createWorld, type World } from './world.ts'
@@ -47,6 +48,7 @@ async function live(
       actions.push(action)
       await apply(world, action)
     }
+    if (ground.violations.length === 0) await endWorld(world)
     const [first] = ground.violations
     const violation = first && { ...first, step: actions.length - 1 }
     return { history: { plan, actions }, counts: ground.counts, traceHash: ground.traceHash(), violation }

@@ -1,11 +1,16 @@
 import type { Change } from '../../src/bank/store/contract.ts'
+import { fromHex } from '../../src/crypto/bytes.ts'
 import type { Batch } from '../../src/vendor/store/contract.ts'
+import { type Cheat, cheat } from './adversaries/client.ts'
+import { createGuilt, type Guilt } from './adversaries/guilt.ts'
+import { type Lie, lie } from './adversaries/vendor.ts'
 import { enterWorld } from './engine/globals.ts'
-import { createNetwork, type Network } from './engine/network.ts'
+import { type Answer, createNetwork, type Message, type Network } from './engine/network.ts'
 import { createScheduler, type Effect, type Scheduler } from './engine/scheduler.ts'
 import { createGround, type Journalled, type WorldPlan } from './engine/world.ts'
 import { checkJournal } from './guarantees/client.ts'
-import { checkMoney, checkSettlement } from './guarantees/money.ts'
+import { checkEvidence, checkMoney, checkProof, checkSettlement } from './guarantees/money.ts'
+import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
 import type { Truth } from './guarantees/truth.ts'
 import { checkCommit, checkHandler, endRuns } from './guarantees/vendor.ts'
 import { checkAnswer, checkRequest } from './guarantees/wire.ts'
@@ -23,6 +28,14 @@ export interface World {
   readonly bank: BankParty
   readonly vendors: readonly VendorParty[]
   readonly clients: readonly ClientParty[]
+  /** What came in for each client: what the bank was asked to book, and what it said that it has booked. */
+  readonly deposits: Map<string, { acknowledged: bigint; attempted: bigint }>
+  /** What the adversaries really did. */
+  readonly guilt: Guilt
+  /** Evidence on its way that the bank has to take. */
+  readonly expected: { readonly message: Message; readonly kind: string }[]
+  /** What a byzantine party does to the next message that it sends, by party. */
+  readonly armed: Map<string, Cheat | Lie>
   /** Gives the runtime its own back, and the disks to the next world. */
   leave(): void
 }
@@ -36,15 +49,14 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   const scheduler = createScheduler(ground.trace)
   const clients = new Map<string, ClientParty>()
   const vendors = new Map<string, VendorParty>()
+  const secrets = watchSecrets(ground, (channelId) => isClosed(bank!, channelId))
   let bank: BankParty | undefined
+  let world: World | undefined
   const truth: Truth = { ground, bank: () => bank!, clients, vendors, channels: new Map(), purchases: new Map() }
   const network = createNetwork({
     scheduler,
-    onRequest: (message) => checkRequest(truth, message),
-    onAnswer: (message, answer) => {
-      checkAnswer(truth, message, answer)
-      return answer
-    },
+    onRequest: (message) => sendRequest(world!, secrets, message),
+    onAnswer: (message, answer) => sendAnswer(world!, secrets, message, answer),
   })
   const leave = enterWorld({ scheduler, now: ground.now, fetch: network.fetch, WebSocket: globalThis.WebSocket })
   const place = { ground, scheduler, network }
@@ -53,6 +65,7 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     checkMoney(truth)
     for (const change of args[0] as readonly Change[]) {
       if (change.kind === 'close') checkSettlement(truth, change.channelId, change.closing.settled)
+      if (change.kind === 'proof') checkProof(truth, change.channelId, change.proof.cause)
     }
   })
   bank = createdBank
@@ -69,14 +82,20 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   for (const [at, clientPlan] of plan.clients.entries()) {
     const name = `c${at}`
     const party = createClientParty(place, name, clientPlan, {
-      onJournal: (one, change) => checkJournal(truth, one, change),
+      onJournal: (one, change) => {
+        checkJournal(truth, one, change)
+        secrets.learn(one, change)
+      },
       onPurchase: (digest, purchase) => void truth.purchases.set(digest, purchase),
       onRefused: () => undefined,
       onServed: () => undefined,
     })
     clients.set(name, party)
   }
-  const world: World = {
+  world = {
+    guilt: createGuilt(),
+    expected: [],
+    armed: new Map(),
     ground,
     scheduler,
     network,
@@ -84,6 +103,7 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     bank,
     vendors: [...vendors.values()],
     clients: [...clients.values()],
+    deposits: new Map([...clients.keys()].map((name) => [name, { acknowledged: 0n, attempted: 0n }])),
     leave() {
       leave()
       createdBank.leave()
@@ -95,13 +115,51 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   return world
 }
 
+/** A request as its sender sends it: an honest one is held to its word, another one may cheat. */
+function sendRequest(world: World, secrets: SecretWatch, message: Message): Message {
+  const { truth, armed, clients } = world
+  const client = clients.find(({ name }) => name === message.from)
+  if (client?.plan.isByzantine !== true) {
+    checkRequest(truth, message)
+    if (world.vendors.every(({ name, plan }) => name !== message.from || !plan.isByzantine)) secrets.look(message)
+    return message
+  }
+  const how = armed.get(client.name)
+  if (how === undefined || !message.headers.some(([name]) => name === 'lockstep-payment')) return message
+  armed.delete(client.name)
+  return cheat(world, client, message, how as Cheat)
+}
+
+function sendAnswer(world: World, secrets: SecretWatch, message: Message, answer: Answer): Answer {
+  const { truth, armed, vendors, expected } = world
+  const vendor = vendors.find(({ name }) => name === message.to)
+  if (vendor?.plan.isByzantine !== true) {
+    checkAnswer(truth, message, answer)
+    secrets.look(message, answer)
+    const right = expected.find((one) => one.message === message)
+    if (right !== undefined) checkEvidence(truth, right.kind, answer)
+    return answer
+  }
+  const how = armed.get(vendor.name)
+  if (how === undefined) return answer
+  const told = lie(world, message, answer, how as Lie)
+  if (told !== answer) armed.delete(vendor.name)
+  return told
+}
+
+function isClosed({ disk }: BankParty, channelId: string): boolean {
+  const id = fromHex(channelId)
+  const [row] = disk.look('SELECT status FROM channels WHERE channel_id = :id', { id })
+  return row !== undefined && row.status !== 'open'
+}
+
 /** Everybody has an account, and clients have money. Nothing goes wrong yet. */
 async function settleIn(world: World): Promise<void> {
   const { scheduler, bank, clients, vendors } = world
   const keyOf = (name: string): Uint8Array => identityOf(name).key.publicKey
   const register = async (): Promise<void> => {
     for (const { name } of [...clients, ...vendors]) await bank.bank.register(keyOf(name))
-    for (const { name } of clients) await bank.bank.deposit(keyOf(name), asset, depositOfEach)
+    for (const { name } of clients) await deposit(world, name, depositOfEach)
   }
   await scheduler.run(bank.process, () => void register())
   await runAll(world)
@@ -110,6 +168,14 @@ async function settleIn(world: World): Promise<void> {
     await scheduler.run(client.process, () => client.wake())
   }
   await runAll(world)
+}
+
+/** Money comes in for a client. */
+export async function deposit({ bank, deposits }: World, client: string, amount: bigint): Promise<void> {
+  const sums = deposits.get(client)!
+  sums.attempted += amount
+  const done = await bank.bank.deposit(identityOf(client).key.publicKey, asset, amount)
+  if (done.ok) sums.acknowledged += amount
 }
 
 /** Lets everything happen that can, in the order in which it was asked for, at most `limit` times; timers soon due, too. */

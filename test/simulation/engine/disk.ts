@@ -129,7 +129,13 @@ export function accessDisk(options: DiskAccessOptions): DiskAccess {
       if (isRead && !slowReads && isFree) return Promise.resolve().then(() => perform(name, args))
       // As it is now: what its caller changes later is not of this task.
       const given = copy(args)
-      const kept = (): void => void write(name, given)
+      const kept = (): void => {
+        try {
+          write(name, given)
+        } catch {
+          // Its store refused it, and nobody is there any more to hear of it.
+        }
+      }
       return new Promise((resolve, reject) => {
         const happen = (outcome: Outcome): void => {
           if (!isRead) underway.splice(underway.indexOf(kept), 1)

@@ -44,8 +44,8 @@ export interface Network {
 
 export interface NetworkOptions {
   readonly scheduler: Scheduler
-  /** Hears of every request as it leaves and of every answer as it does; may put another answer in its place. */
-  readonly onRequest: (message: Message) => void
+  /** Hears of every request and every answer as it leaves; may put another one in its place. */
+  readonly onRequest: (message: Message) => Message
   readonly onAnswer: (message: Message, answer: Answer) => Answer
 }
 
@@ -109,7 +109,7 @@ export function createNetwork({ scheduler, onRequest, onAnswer }: NetworkOptions
       })
   }
   const record = (message: Omit<Message, 'id' | 'answer'>): Message => {
-    const sent = { ...message, id: wire.length + 1, answer: undefined }
+    const sent: Message = { ...message, id: wire.length + 1, answer: undefined }
     wire.push(sent)
     return sent
   }
@@ -143,13 +143,14 @@ export function createNetwork({ scheduler, onRequest, onAnswer }: NetworkOptions
         headers: [...new Headers(init.headers)],
         body: (init.body as Uint8Array | undefined)?.slice() ?? new Uint8Array(0),
       })
-      onRequest(message)
+      const sent = onRequest(message)
+      wire[message.id - 1] = sent
       return new Promise((resolve, reject) => {
-        send(message, {
+        send(sent, {
           client,
           // A program that is gone hears nothing.
           resolve: (answer) => client.alive && resolve(responseOf(answer)),
-          reject: () => client.alive && reject(new TypeError('fetch failed')),
+          reject: () => client.alive && reject(new ConnectionError('fetch failed')),
         })
       })
     },
@@ -179,4 +180,9 @@ function responseOf({ status, headers, body }: Answer): Response {
 
 function ignore(): void {
   // Whoever sent it does not wait for an answer.
+}
+
+/** As the runtime's own fetch fails. */
+export class ConnectionError extends TypeError {
+  override readonly name: string = 'ConnectionError'
 }

@@ -1,5 +1,7 @@
 import { toHex } from '../../../src/crypto/bytes.ts'
 import type { Row } from '../../../src/sql/program.ts'
+import type { Answer } from '../engine/network.ts'
+import { describe } from '../engine/network.ts'
 import { type Channel, findChannel, type Truth } from './truth.ts'
 
 /** G1, by the books alone; and at every close what G2 and G3 say of it. */
@@ -24,6 +26,24 @@ export function checkSettlement(truth: Truth, channelId: Uint8Array, settled: bi
   checkClientSide(truth, channel, settled)
   checkVendorSide(truth, channel, settled)
 }
+
+/** G8: no proof stands against who did nothing wrong. */
+export function checkProof({ ground, channels }: Truth, channelId: Uint8Array, cause: string): void {
+  const channel = channels.get(toHex(channelId))
+  const accused = cause === 'overcharge' ? channel?.vendor : channel?.client
+  if (accused?.plan.isByzantine !== true)
+    ground.violate('G8', `${accused?.name ?? 'nobody'} was found guilty: ${cause}`)
+}
+
+/** G8: what is right the bank takes. */
+export function checkEvidence({ ground }: Truth, kind: string, answer: Answer): void {
+  const said = describe(answer)
+  if (said === '200') ground.count(`proof: ${kind}`)
+  else if (!outOfReach.has(said)) ground.violate('G8', `the bank does not take a right ${kind}: ${said}`)
+}
+
+/** What keeps right evidence from being judged at all, or again. */
+const outOfReach: ReadonlySet<string> = new Set(['StoreUnavailable', 'EvidenceRepeated', 'EvidenceTooLate'])
 
 function show(row: Row): string {
   return Object.entries(row)

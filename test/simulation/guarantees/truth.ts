@@ -1,5 +1,8 @@
 import { fromHex, toHex } from '../../../src/crypto/bytes.ts'
+import { headerNames } from '../../../src/http/headers.ts'
+import { parseBase64url } from '../../../src/wire/base64url.ts'
 import type { ChannelMacs } from '../../../src/wire/mac.ts'
+import type { Message } from '../engine/network.ts'
 import type { Ground } from '../engine/world.ts'
 import type { BankParty } from '../parties/bank.ts'
 import type { ClientParty, Purchase } from '../parties/client.ts'
@@ -108,4 +111,12 @@ export function macsOf(channel: Channel): ChannelMacs | undefined {
 
 export function idOf(channel: Channel): Uint8Array {
   return fromHex(channel.id)
+}
+
+/** The channel that a request to a vendor is about. */
+export function referenceOf({ headers, path, body }: Message): string | undefined {
+  const carried = headers.find(([name]) => name === headerNames.channel.toLowerCase())
+  const bytes = carried && parseBase64url(carried[1], 16)
+  if (bytes?.ok === true) return toHex(bytes.value)
+  return path.startsWith('/lockstep/') && body.length >= 17 ? toHex(body.subarray(1, 17)) : undefined
 }

@@ -8,7 +8,7 @@ import * as Frame from '../../../src/wire/Frame.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
 import type { Answer, Message } from '../engine/network.ts'
 import type { ClientParty } from '../parties/client.ts'
-import { type Channel, findChannel, macsOf, type Truth } from './truth.ts'
+import { type Channel, findChannel, macsOf, referenceOf, type Truth } from './truth.ts'
 
 /** A request as it leaves an honest party: what it says is on that party's disk. G8, G10. */
 export function checkRequest(truth: Truth, message: Message): void {
@@ -100,12 +100,4 @@ function checkBank({ ground, bank }: Truth, { path, body }: Message): void {
 /** Account and id of an opening: PROTOCOL 3.8. */
 function openedBy(open: Uint8Array): { readonly account: Uint8Array; readonly id: Uint8Array } {
   return { account: open.subarray(1, 33), id: open.subarray(33, 49) }
-}
-
-/** The channel that a request to a vendor is about. */
-function referenceOf({ headers, path, body }: Message): string | undefined {
-  const carried = headers.find(([name]) => name === headerNames.channel.toLowerCase())
-  const bytes = carried && parseBase64url(carried[1], 16)
-  if (bytes?.ok === true) return toHex(bytes.value)
-  return path.startsWith('/lockstep/') && body.length >= 17 ? toHex(body.subarray(1, 17)) : undefined
 }

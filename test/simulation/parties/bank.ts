@@ -1,15 +1,15 @@
+import type { IncomingMessage } from 'node:http'
+import { answer } from '../../../src/bank/routes.ts'
 import { type Bank, createBank } from '../../../src/bank/service.ts'
 import { bankStore, schema, tasks } from '../../../src/bank/store/tasks.ts'
 import { openLog } from '../../../src/chain/embedded.ts'
-import { bankPaths, commandType, encodeSettlement } from '../../../src/http/bank.ts'
-import { Bank as Decide, type Refusal } from '../../../src/protocol/index.ts'
-import { problemResponse } from '../../../src/vendor/responses.ts'
+import { Bank as Decide } from '../../../src/protocol/index.ts'
 import { accessDisk, type Disk, type DiskAccess, leaveDisk, takeDisk } from '../engine/disk.ts'
 import type { Network } from '../engine/network.ts'
 import type { Process, Scheduler } from '../engine/scheduler.ts'
 import type { Ground } from '../engine/world.ts'
 import { asset, identityOf, network as networkName } from './cast.ts'
-import { serveSafely } from './faults.ts'
+import { isExpected, serveSafely } from './faults.ts'
 
 /** A party: its disk, which stays, and its program, which comes and goes. */
 export interface Party {
@@ -31,6 +31,16 @@ export interface Place {
   readonly ground: Ground
   readonly scheduler: Scheduler
   readonly network: Network
+}
+
+/** What keeps strangers off is not what a simulation is about: it would only keep the adversaries off. */
+const limits: Decide.Limits = {
+  ...Decide.defaultLimits,
+  rates: {
+    open: { burst: 1_000_000, everySeconds: 1 },
+    command: { burst: 1_000_000, everySeconds: 1 },
+    rejected: { burst: 1_000_000, everySeconds: 1 },
+  },
 }
 
 /** Seconds of grace that the parties agree on. */
@@ -57,13 +67,15 @@ export function createBankParty(
       slowReads,
       inOrder: false,
       onCommit,
-      onFault: () => undefined,
+      onFault: (error) => isExpected(error, `${name}’s store`, ground),
     })
     const store = bankStore(access)
     const now = (): ReturnType<Ground['clockOf']> => ground.clockOf(name)
     const rules = { ...Decide.defaultRules, assets: [asset], network: networkName }
     const chain = openLog({ store: store.log, key, now }, { network: networkName })
-    running = { process, access, bank: createBank({ store, key, rules, chain, now, random: ground.randomOf(name) }) }
+    const monotonic = (): bigint => BigInt(Math.floor(ground.now() / 1000))
+    const bank = createBank({ store, key, rules, chain, now, monotonic, random: ground.randomOf(name), limits })
+    running = { process, access, bank }
   }
   const party: BankParty = {
     name,
@@ -94,25 +106,30 @@ export function createBankParty(
   return party
 }
 
-async function serve(bank: Bank, request: Request): Promise<Response | undefined> {
-  const { pathname } = new URL(request.url)
+/** The routes that a bank's own server has, without its sockets. */
+async function serve(bank: Bank, request: Request): Promise<Response> {
   const body = new Uint8Array(await request.arrayBuffer())
-  switch (pathname) {
-    case bankPaths.open: {
-      const result = await bank.open(body)
-      if (!result.ok) return refused(result)
-      return new Response(new Uint8Array(result.opened), { headers: { 'Content-Type': commandType } })
-    }
-    case bankPaths.close: {
-      const result = await bank.close(body)
-      if (!result.ok) return refused(result)
-      return new Response(encodeSettlement(result), { headers: { 'Content-Type': 'application/json' } })
-    }
-    default:
-      return undefined
-  }
+  const sender = request.headers.get('x-sender') ?? undefined
+  const { status, type, body: answered } = await answer(bank, incomingOf(request, body), sender)
+  const bytes = typeof answered === 'string' ? answered : new Uint8Array(answered)
+  return new Response(bytes, { status, headers: { 'Content-Type': type } })
 }
 
-function refused(refusal: Refusal): Response {
-  return problemResponse(refusal)
+/** What the routes read of a request that came over a socket: its head, and its body as soon as they listen. */
+function incomingOf({ method, url, headers }: Request, body: Uint8Array): IncomingMessage {
+  const { pathname, search } = new URL(url)
+  const heard: { data?: (chunk: Uint8Array) => void } = {}
+  return {
+    method,
+    url: pathname + search,
+    headers: { 'content-length': String(body.length), authorization: headers.get('authorization') ?? undefined },
+    on: (_data: 'data', take: (chunk: Uint8Array) => void) => {
+      heard.data = take
+    },
+    once(event: 'end' | 'error', ended: () => void) {
+      if (event !== 'end') return
+      heard.data?.(body)
+      ended()
+    },
+  } as unknown as IncomingMessage
 }

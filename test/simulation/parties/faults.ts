@@ -14,6 +14,7 @@ const expected: ReadonlySet<string> = new Set([
   'UnansweredError',
   'CollectError',
   'ChainError',
+  'ConnectionError',
 ])
 
 /** Whether this is what a program does when its surroundings fail. Anything else is a bug in it, which this reports. */

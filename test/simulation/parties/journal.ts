@@ -21,6 +21,7 @@ export interface JournalDisk {
   readonly mark: MarkFile
   /** What is in the journal, by channel id in hex. */
   readonly files: Map<string, JournalFile>
+  fileOf(channelId: Uint8Array): JournalFile | undefined
   /** Takes in what a task has written. */
   note(task: string, args: readonly unknown[]): JournalChange | undefined
   /** The generation file loses what was not synced. */
@@ -47,6 +48,7 @@ export function createJournalDisk(): JournalDisk {
   return {
     disk,
     files,
+    fileOf: (channelId) => files.get(toHex(channelId)),
     mark: {
       read: () => mark,
       write(to) {

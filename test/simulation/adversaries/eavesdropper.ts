@@ -1,0 +1,154 @@
+import { concat } from '../../../src/crypto/bytes.ts'
+import { sha256 } from '../../../src/crypto/hash.ts'
+import { bankPaths } from '../../../src/http/bank.ts'
+import { headerNames } from '../../../src/http/headers.ts'
+import { managementPaths } from '../../../src/http/management.ts'
+import { amount } from '../../../src/wire/amount.ts'
+import { parseBase64url, toBase64url } from '../../../src/wire/base64url.ts'
+import * as Close from '../../../src/wire/Close.ts'
+import * as Closing from '../../../src/wire/Closing.ts'
+import * as Frame from '../../../src/wire/Frame.ts'
+import { sizes } from '../../../src/wire/kinds.ts'
+import type { Message } from '../engine/network.ts'
+import { identityOf } from '../parties/cast.ts'
+import type { World } from '../world.ts'
+
+/**
+ * Somebody on the path who records everything, has keys of its own and nobody else's, and sends what it likes: as it was,
+ * elsewhere, in pieces, with a bit changed, or made of what it has seen.
+ */
+export type Eavesdropping =
+  | 'replay'
+  | 'redirect'
+  | 'resend'
+  | 'splice'
+  | 'flip'
+  | 'nextCoin'
+  | 'spend'
+  | 'claim'
+  | 'closing'
+  | 'release'
+
+export const eavesdroppings: readonly Eavesdropping[] = [
+  'replay',
+  'redirect',
+  'resend',
+  'splice',
+  'flip',
+  'nextCoin',
+  'spend',
+  'claim',
+  'closing',
+  'release',
+]
+
+/** `message` and `at` choose among what was seen. Does nothing where nothing fits. */
+export function eavesdrop(world: World, how: Eavesdropping, message: number, at: number): void {
+  const { wire } = world.network
+  const seen = wire[wire.length - 1 - (message % Math.max(1, wire.length))]
+  if (seen === undefined) return
+  const made = make(world, seen, how, at)
+  if (made === undefined) return
+  world.ground.count(`eavesdropper: ${how}`)
+  world.network.inject({ ...made, from: 'eve' })
+}
+
+function make(world: World, seen: Message, how: Eavesdropping, at: number): Message | undefined {
+  const { wire } = world.network
+  const frame = frameOf(seen)
+  switch (how) {
+    case 'replay':
+      return seen
+    case 'redirect': {
+      if (frame === undefined) return undefined
+      const vendor = world.vendors[at % world.vendors.length]!.name
+      return { ...seen, to: vendor, path: at % 2 === 0 ? seen.path : `/item/eve-${at}` }
+    }
+    case 'resend':
+      return frame && { ...seen, method: 'POST', path: managementPaths.resend }
+    case 'splice': {
+      const other = wire[at % wire.length]!
+      if (frame === undefined || frameOf(other) === undefined) return undefined
+      const own = seen.headers.filter(([name]) => name !== headerNames.checkpoint.toLowerCase())
+      return {
+        ...seen,
+        headers: [...own, ...other.headers.filter(([name]) => name !== headerNames.payment.toLowerCase())],
+      }
+    }
+    case 'flip':
+      return flip(seen, at)
+    case 'nextCoin':
+    case 'spend':
+      return frame && { ...seen, path: `/item/eve-${at}`, headers: headersWith(seen, forge(frame, how)) }
+    case 'claim':
+    case 'closing':
+    case 'release':
+      return frame && accuseOf(frame, seen, how)
+  }
+}
+
+/** What goes to the bank, or in the vendor's name: signed with the only key that it has. */
+function accuseOf(frame: Frame.Payment, seen: Message, how: 'claim' | 'closing' | 'release'): Message {
+  const eve = identityOf('eve').key
+  const channelId = concat(frame.reference, sha256(frame.reference).subarray(16))
+  const post = { ...seen, method: 'POST', headers: [] }
+  if (how === 'claim') {
+    const evidence: Close.Evidence = { kind: 'coins', step: frame.step, coin: frame.coin }
+    const close = Close.sign(eve, {
+      channelId,
+      amount: amount(BigInt(frame.step)),
+      index: 0,
+      previousTranscript: new Uint8Array(32),
+      core: new Uint8Array(0),
+      transcript: new Uint8Array(32),
+      evidence,
+    })
+    return { ...post, to: 'bank', path: bankPaths.close, body: Close.encode(close) }
+  }
+  if (how === 'closing') {
+    const closing = Closing.sign(eve, { channelId, index: frame.index, spent: amount(0n), transcript: frame.digest })
+    return { ...post, to: 'bank', path: bankPaths.closing, body: Closing.encode(closing) }
+  }
+  const receipt = concat(frame.commitment, frame.lock.subarray(0, 32))
+  const checkpoint = new Uint8Array(171)
+  return { ...post, path: managementPaths.release, body: Closing.encodeRelease({ channelId, receipt, checkpoint }) }
+}
+
+/** A payment of its own: the MAC is the best that it has, that of another frame. */
+function forge(frame: Frame.Payment & { readonly mac: Uint8Array }, how: 'nextCoin' | 'spend'): Uint8Array {
+  const next =
+    how === 'nextCoin'
+      ? { step: frame.step + 1, coin: sha256(frame.coin), index: frame.index + 1 }
+      : { index: frame.index + 1 }
+  return Frame.encodePayment({ ...frame, ...next, digest: sha256(frame.digest) }, () => frame.mac)
+}
+
+/** One bit of a payment, a checkpoint, an attachment or a body. */
+function flip(seen: Message, at: number): Message {
+  if (seen.body.length > 0) {
+    const body = seen.body.slice()
+    body[at % body.length]! ^= 1 << (at % 8)
+    return { ...seen, body }
+  }
+  const carried = seen.headers.filter(([name]) => name.startsWith('lockstep-'))
+  if (carried.length === 0) return seen
+  const [name, value] = carried[at % carried.length]!
+  const bytes = parseBase64url(value, 1024)
+  if (!bytes.ok) return seen
+  const flipped = bytes.value.slice()
+  flipped[at % flipped.length]! ^= 1 << (at % 8)
+  return { ...seen, headers: seen.headers.map((one) => (one[0] === name ? [name, toBase64url(flipped)] : one)) }
+}
+
+function frameOf({ headers }: Message): (Frame.Payment & { readonly mac: Uint8Array }) | undefined {
+  const carried = headers.find(([name]) => name === headerNames.payment.toLowerCase())
+  const bytes = carried && parseBase64url(carried[1], Frame.paymentSize(64))
+  const parsed = bytes?.ok ? Frame.parsePayment(bytes.value) : undefined
+  if (bytes?.ok !== true || parsed?.ok !== true) return undefined
+  return { ...parsed.value, mac: bytes.value.slice(-sizes.mac) }
+}
+
+function headersWith({ headers }: Message, frame: Uint8Array): Message['headers'] {
+  const name = headerNames.payment.toLowerCase()
+  return headers.map((one) => (one[0] === name ? [name, toBase64url(frame)] : one))
+}

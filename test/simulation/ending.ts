@@ -1,0 +1,153 @@
+import { fromHex } from '../../src/crypto/bytes.ts'
+import { collectFrom, doJob, pass, start } from './actions.ts'
+import { accusations, accuse } from './adversaries/accuser.ts'
+import { eavesdrop, eavesdroppings } from './adversaries/eavesdropper.ts'
+import { overclaim, overclaims } from './adversaries/vendor.ts'
+import { checkEnd } from './guarantees/ending.ts'
+import { urlOf } from './parties/cast.ts'
+import { runErrand } from './parties/errands.ts'
+import { isExpected } from './parties/faults.ts'
+import { runAll, type World } from './world.ts'
+
+/**
+ * How every world ends: nothing goes wrong any more, everybody comes back, closes and collects; then all deadlines pass, and
+ * what is promised for then is looked at. No part of a history: it follows from the world.
+ */
+export async function endWorld(world: World): Promise<void> {
+  await calmDown(world)
+  await tryEverything(world)
+  const deadlines = openDeadlines(world)
+  await closeAll(world)
+  await collectAll(world)
+  await overclaimAll(world)
+  await accuseAll(world)
+  await passDeadlines(world)
+  for (const job of ['expire', 'review', 'record'] as const) {
+    await doJob(world, job)
+    await runAll(world)
+  }
+  await checkEnd(world, deadlines)
+}
+
+/** Every party is up, every message on its way arrives. */
+async function calmDown(world: World): Promise<void> {
+  const { network, scheduler, bank, vendors, clients } = world
+  network.partitions.clear()
+  for (const effect of scheduler.pending) effect.isHeld = false
+  await runAll(world)
+  for (const { name } of [bank, ...vendors, ...clients]) {
+    await start(world, name)
+    await runAll(world)
+  }
+  await doJob(world, 'confirmClock')
+  await runAll(world)
+}
+
+/** G4, G6, G9: whoever listened tries all that can be tried, on what was seen last. */
+async function tryEverything(world: World): Promise<void> {
+  const { scheduler, ground } = world
+  for (const [at, how] of eavesdroppings.entries()) {
+    for (let message = 0; message < triesOfEach; message++) {
+      await scheduler.run(undefined, () => eavesdrop(world, how, message * 3 + at, ground.plan.seed + message))
+    }
+  }
+  await runAll(world)
+}
+
+const triesOfEach = 3
+
+/** Vendors without scruples claim what they can. */
+async function overclaimAll(world: World): Promise<void> {
+  const { vendors, scheduler, ground } = world
+  for (const vendor of vendors.filter(({ plan }) => plan.isByzantine)) {
+    const count = vendor.disk.look('SELECT 1 AS one FROM channels').length
+    for (let channel = 0; channel < count; channel++) {
+      const how = overclaims[(ground.plan.seed + channel) % overclaims.length]!
+      await scheduler.run(vendor.process, () => overclaim(world, vendor, channel, how))
+      await runAll(world)
+    }
+  }
+}
+
+/** G8: everybody is accused of everything. */
+async function accuseAll(world: World): Promise<void> {
+  const { scheduler, truth } = world
+  for (let channel = 0; channel < Math.min(truth.channels.size, accusedMax); channel++) {
+    for (const kind of accusations) await scheduler.run(undefined, () => accuse(world, kind, channel))
+    await runAll(world)
+  }
+}
+
+const accusedMax = 6
+
+/** Channels that a vendor can still claim, by id: what it reaches the bank for now, it is paid. */
+function openDeadlines({ bank }: World): ReadonlySet<string> {
+  const [clock] = bank.disk.look('SELECT wall FROM clock')
+  const rows = bank.disk.look(
+    `SELECT lower(hex(channel_id)) AS id FROM channels WHERE status = 'open' AND expires_at > :wall`,
+    { wall: clock!.wall as bigint },
+  )
+  return new Set(rows.map(({ id }) => id as string))
+}
+
+/** Clients resend what vendors miss, and release. One in four leaves that to the vendors. */
+async function closeAll(world: World): Promise<void> {
+  const { clients, vendors, scheduler, ground } = world
+  const place = { ground, scheduler, network: world.network }
+  for (const client of clients) {
+    if (client.plan.isByzantine) continue
+    for (const [at, channel] of client.channels.entries()) {
+      if ((ground.plan.seed + at) % 4 === 3) continue
+      const vendor = vendors.find(({ name }) => urlOf(name) === channel.vendorUrl)!
+      if (vendor.plan.isByzantine && at % 2 === 0) world.armed.set(vendor.name, 'low closing')
+      await scheduler.run(client.process, () => client.close(channel))
+      await runAll(world)
+    }
+    for (const id of client.disk.files.keys()) {
+      await scheduler.run(client.process, () => runErrand(place, client, 'leaveRelease', fromHex(id)))
+      await runAll(world)
+    }
+  }
+}
+
+async function collectAll(world: World): Promise<void> {
+  const { vendors, scheduler, ground } = world
+  for (const vendor of vendors) {
+    if (vendor.plan.isByzantine) continue
+    const count = vendor.disk.look('SELECT 1 AS one FROM channels').length
+    for (let channel = 0; channel < count; channel++) {
+      await collectFrom(world, { vendor: vendor.name, channel })
+      await runAll(world)
+    }
+    const unsettled = async (): Promise<void> => {
+      for (const reference of await vendor.closing.store.unsettled()) {
+        const found = await vendor.till.find(reference, undefined)
+        const isLate = found.ok && found.held.channel.terms.expiresAt <= ground.clockOf('bank')
+        if (found.ok && !isLate) ground.violate('G11', `${vendor.name} was not paid at ${urlOf('bank')}`)
+      }
+    }
+    await scheduler.run(vendor.process, () => {
+      unsettled().catch((error: unknown) => isExpected(error, `${vendor.name} looks`, ground))
+    })
+    await runAll(world)
+  }
+}
+
+/** Until nothing can be claimed any more. While nothing expires the bank need not count every minute. */
+async function passDeadlines(world: World): Promise<void> {
+  const { bank, ground } = world
+  const [last] = bank.disk.look(
+    `SELECT max(deadline) AS deadline, max(expires_at) AS expires FROM channels WHERE status = 'open'`,
+  )
+  if (last === undefined || last.deadline === null) return
+  const until = (time: unknown): number => Number(time as bigint) - Number(ground.clockOf('bank'))
+  while (until(last.expires) > 0) {
+    ground.advance(Math.min(until(last.expires) + 1, 590) * 1000)
+    await doJob(world, 'beat')
+    await runAll(world)
+  }
+  const [clock] = bank.disk.look('SELECT wall FROM clock')
+  const grace = Number(last.deadline as bigint) - Number(last.expires as bigint)
+  await pass(world, grace + 120 + Math.max(0, Number(ground.clockOf('bank')) - Number(clock!.wall as bigint)))
+  await runAll(world)
+}

@@ -1,0 +1,65 @@
+import { bankPaths, commandType, parseCommandAnswer } from '../../../src/http/bank.ts'
+import { release } from '../../../src/vendor/closing.ts'
+import { amount, unixSeconds } from '../../../src/wire/amount.ts'
+import * as Command from '../../../src/wire/Command.ts'
+import * as Terms from '../../../src/wire/Terms.ts'
+import type { Place } from './bank.ts'
+import { asset, identityOf, network as networkName, urlOf } from './cast.ts'
+import type { ClientParty } from './client.ts'
+import { isExpected } from './faults.ts'
+import type { VendorParty } from './vendor.ts'
+
+/** What a party takes to the bank by itself, where no part of its own program does: each names a channel by its id. */
+export type Errand = 'expire' | 'leaveRelease' | 'leaveClosing' | 'fetchRelease' | 'withdraw'
+
+/** Runs an errand in the party's program. Nothing waits for it. */
+export function runErrand(place: Place, party: ClientParty | VendorParty, errand: Errand, channelId: Uint8Array): void {
+  const work =
+    'till' in party ? errandOfVendor(place, party, errand, channelId) : errandOfClient(place, party, errand, channelId)
+  work.catch((error: unknown) => isExpected(error, `${party.name} ${errand}`, place.ground))
+}
+
+async function errandOfClient(place: Place, party: ClientParty, errand: Errand, channelId: Uint8Array): Promise<void> {
+  if (errand === 'expire') await command(place, party.name, { kind: 'expire', channelId })
+  if (errand !== 'leaveRelease') return
+  const made = party.disk.fileOf(channelId)?.state?.release
+  if (made === undefined) return
+  // Before a claim the account vouches for it; after one it proves itself.
+  const answer = await command(place, party.name, { kind: 'release', release: made })
+  if (answer.status !== 200) await send(place, bankPaths.release, made)
+}
+
+async function errandOfVendor(place: Place, party: VendorParty, errand: Errand, channelId: Uint8Array): Promise<void> {
+  const { till, closing } = party
+  if (errand === 'withdraw') {
+    const destination = new Uint8Array(32)
+    await command(place, party.name, { kind: 'withdraw', asset, amount: amount(1n), destination })
+  }
+  const found = await till.find(Terms.reference(channelId), undefined)
+  if (!found.ok) return
+  const { held } = found
+  if (errand === 'leaveClosing' && held.closing !== undefined) await send(place, bankPaths.closing, held.closing)
+  if (errand !== 'fetchRelease' || held.closing === undefined) return
+  const answer = await command(place, party.name, { kind: 'fetchRelease', channelId })
+  const parsed = parseCommandAnswer(await answer.text())
+  if (!parsed.ok || parsed.value.action !== 'fetchRelease') return
+  const opened = await release(closing, held, parsed.value.release)
+  if (opened.ok) place.ground.count('close: release from the bank')
+}
+
+async function command({ ground, network }: Place, party: string, action: Command.Action): Promise<Response> {
+  const { key } = identityOf(party)
+  const bank = identityOf('bank').key.publicKey
+  const validUntil = unixSeconds(ground.clockOf(party) + 120n)
+  const signed = Command.sign(key, { bank, network: networkName, id: ground.randomOf(party)(16), validUntil, action })
+  return network.fetch(urlOf('bank') + bankPaths.command, {
+    method: 'POST',
+    headers: { 'Content-Type': commandType },
+    body: Command.encode(signed),
+  })
+}
+
+function send({ network }: Place, path: string, body: Uint8Array): Promise<Response> {
+  const headers = { 'Content-Type': commandType }
+  return network.fetch(urlOf('bank') + path, { method: 'POST', headers, body: new Uint8Array(body) })
+}
