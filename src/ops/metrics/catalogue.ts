@@ -112,6 +112,11 @@ export function vendorFamilies(
       unclaimed.value,
       'gauge',
     ),
+    counterBy(
+      ['lockstep_claims_total', 'Claims on the bank, by outcome: settled, or failed, to be tried again.'],
+      'outcome',
+      counters.claims,
+    ),
     gauge(['lockstep_unclaimed_channels', 'Channels with something to claim.'], () => unclaimed.channels),
     gauge(
       ['lockstep_claim_deadline_seconds', 'Seconds until the first of their deadlines; what is claimed later is lost.'],

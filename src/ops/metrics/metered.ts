@@ -35,6 +35,8 @@ export interface VendorCounters {
   readonly refusals: Tally
   /** Problem documents answered over HTTP, by reason. */
   readonly problems: Tally
+  /** Claims on the bank: `settled`, or `failed`, which may be tried again. */
+  readonly claims: Tally
   readonly commits: CommitCounters
 }
 
@@ -54,6 +56,7 @@ export function createVendorCounters(): VendorCounters {
     charged: new Map(),
     refusals: new Map(),
     problems: new Map(),
+    claims: new Map(),
     commits: createCommitCounters(),
   }
 }

@@ -1,13 +1,14 @@
 import { toHex } from '../../crypto/bytes.ts'
 import type { ClosingOptions } from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
-import { unixSeconds } from '../../wire/amount.ts'
 import { amountIn, countIn } from '../audit/rows.ts'
 import { openVendorReader } from '../audit/stores.ts'
 import type { VendorConfig } from '../config/index.ts'
-import { errorDetails, type Logger } from '../log/logger.ts'
+import type { Logger } from '../log/logger.ts'
 import type { Unclaimed } from '../metrics/catalogue.ts'
+import type { Tally } from '../metrics/tally.ts'
 import { systemTime } from './clock.ts'
+import { createCloseJob } from './closeJob.ts'
 import type { Job } from './jobs.ts'
 import { claimChannel } from './vendorActions.ts'
 
@@ -20,29 +21,25 @@ export function vendorJobs(
     /** Payments whose handler was running when the vendor stopped. */
     readonly doubtful: readonly StoredPayment[]
     readonly unclaimed: Unclaimed
+    readonly claims: Tally
     readonly logger: Logger
   },
 ): readonly Job[] {
-  const { closing, store, doubtful, unclaimed, logger } = deps
+  const { closing, store, doubtful, unclaimed, claims, logger } = deps
   const inDoubt = new Set(doubtful.map(nameOf))
   const close: Job = {
     name: 'close',
     everySeconds: config.jobs.closeEverySeconds,
-    async run() {
-      const until = unixSeconds(systemTime() + BigInt(config.jobs.closeMarginSeconds))
-      let failed = 0
-      for (const { reference } of await store.due(until, claimsMax)) {
-        try {
-          const { channel, settled } = await claimChannel(config, closing, reference)
-          logger.info('claimed', { channel, settled })
-        } catch (error) {
-          // One bad channel fails alone.
-          failed += 1
-          logger.error('not claimed', { channel: toHex(reference), ...errorDetails(error) })
-        }
-      }
-      if (failed > 0) throw new Error(`${failed} channels were not claimed`)
-    },
+    run: createCloseJob(
+      {
+        due: (until, limit) => store.due(until, limit),
+        claim: (reference) => claimChannel(config, closing, reference),
+        now: systemTime,
+        claims,
+        logger,
+      },
+      config.jobs.closeMarginSeconds,
+    ),
   }
   const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
   async function watchOnce(): Promise<void> {
@@ -56,8 +53,6 @@ export function vendorJobs(
 function nameOf({ channelId, index }: StoredPayment): string {
   return `${toHex(channelId)} ${index}`
 }
-
-const claimsMax = 100
 
 async function lookAtUnclaimed({ store, asset }: VendorConfig, unclaimed: Unclaimed): Promise<void> {
   const reader = await openVendorReader(store)

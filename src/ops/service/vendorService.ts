@@ -82,7 +82,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
     opened.add('server', () => server.close())
     const jobs = startJobs(
       { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random },
-      vendorJobs(config, { closing, store: database, doubtful, unclaimed, logger }),
+      vendorJobs(config, { closing, store: database, doubtful, unclaimed, claims: counters.claims, logger }),
     )
     opened.add('jobs', () => jobs.stop())
     const admin = await serveAdmin(config.adminSocket, vendorActions(config, closing))
