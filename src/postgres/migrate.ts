@@ -1,7 +1,7 @@
 import { type MigrationPlan, planOf, type Schema, titleOf } from '../sql/schema.ts'
 import { StoreError } from '../sql/storeError.ts'
 import { translateMigration } from './dialect.ts'
-import type { Connection } from './driver.ts'
+import { type Connection, checkedSchema, type PostgresOptions, placeOf } from './driver.ts'
 import { codeOf, explained, isBroken, isRetryable } from './explained.ts'
 
 /** Where a store is. */
@@ -10,6 +10,11 @@ export interface Place {
   readonly name: string
   /** For people. */
   readonly place: string
+}
+
+export function placeFor(options: PostgresOptions, { role }: Schema): Place {
+  const name = checkedSchema(options.schema ?? `lockstep_${role}`)
+  return { name, place: placeOf(options, name) }
 }
 
 /**

@@ -3,9 +3,9 @@ import type { Pool } from 'pg'
 import type { Runner, Task, Tasks } from '../sql/program.ts'
 import type { MigrationPlan, Schema } from '../sql/schema.ts'
 import { StoreError } from '../sql/storeError.ts'
-import { type Connection, checkedSchema, connectPool, type PostgresOptions, placeOf } from './driver.ts'
+import { type Connection, connectPool, type PostgresOptions } from './driver.ts'
 import { codeOf, explained, isBroken, isRetryable, isTerminated } from './explained.ts'
-import { migrate, type Place, planMigrations } from './migrate.ts'
+import { migrate, type Place, placeFor, planMigrations } from './migrate.ts'
 import { CommitLost, runOn } from './session.ts'
 
 /**
@@ -168,11 +168,6 @@ class PostgresRunner implements Runner {
 const transactionInTheFuture = '22023'
 /** What a connection may do is settled when it is made: another one shows whether the server takes writes again. */
 const readOnlyTransaction = '25006'
-
-function placeFor(options: PostgresOptions, { role }: Schema): Place {
-  const name = checkedSchema(options.schema ?? `lockstep_${role}`)
-  return { name, place: placeOf(options, name) }
-}
 
 async function withConnection<T>(
   pool: Pool,

@@ -1,3 +1,4 @@
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import { type MigrationPlan, planOf, titleOf } from '../sql/schema.ts'
 import { StoreError } from '../sql/storeError.ts'
@@ -48,6 +49,8 @@ export function planMigrations(path: string, role: string, migrations: readonly 
 
 function open(path: string): DatabaseSync {
   try {
+    // What a store holds is for its user alone.
+    if (path !== '' && path !== ':memory:') closeSync(openSync(path, existsSync(path) ? 'r' : 'a', 0o600))
     return new DatabaseSync(path)
   } catch (error) {
     throw new StoreError(`cannot open the store ${path}: does its folder exist, and may this user write there?`, {
