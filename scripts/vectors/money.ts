@@ -30,6 +30,7 @@ const tags = [
   'lockstep/merkle-leaf',
   'lockstep/merkle-node',
   'lockstep/merkle-root',
+  'lockstep/deposit',
   'lockstep/repayment',
   'BIP0340/aux',
   'BIP0340/nonce',

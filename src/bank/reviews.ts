@@ -13,6 +13,8 @@ export function createReviews(deps: Deps): Pick<Bank, 'expire' | 'review'> {
   return {
     async expire() {
       const clock = await time.beat()
+      // No deadline passes meanwhile.
+      if (clock.held !== undefined) return 0
       return forEach(
         (page) => store.due(clock, page),
         (channelId) => attempt(() => expireOnce(deps, channelId)),
@@ -20,6 +22,7 @@ export function createReviews(deps: Deps): Pick<Bank, 'expire' | 'review'> {
     },
     async review() {
       const clock = await time.beat()
+      if (clock.held !== undefined) return 0
       return forEach(
         (page) => store.unreviewed(clock, page),
         (channelId) => attempt(() => reviewOnce(deps, channelId)),

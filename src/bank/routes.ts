@@ -37,7 +37,7 @@ interface Route {
 
 const handlers: Readonly<Record<OperationName, Handler>> = {
   offer: async (bank) => json(offerOf(bank)),
-  openapi: async () => json(JSON.stringify(bankOpenapi())),
+  openapi: async () => json(openapi),
   open: command(async (bank, { body, sender }) => {
     const result = await bank.open(body, sender)
     return result.ok ? octets(result.opened) : problem(result)
@@ -91,6 +91,7 @@ const handlers: Readonly<Record<OperationName, Handler>> = {
 }
 
 const proofsMax = 100
+const openapi = JSON.stringify(bankOpenapi())
 
 const routes: readonly Route[] = (Object.keys(handlers) as OperationName[]).map((name) => {
   const operation = bankOperations[name]

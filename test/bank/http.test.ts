@@ -123,6 +123,7 @@ const fraud: fc.Arbitrary<FraudProven> = fc.oneof(
     owed: sum,
   }),
 )
+const most: bigint = amountMax
 const next = { next: fc.string({ maxLength: 200 }) }
 const journal: fc.Arbitrary<Journal> = fc.record(
   {
@@ -134,7 +135,7 @@ const journal: fc.Arbitrary<Journal> = fc.record(
         reference: bytes(32),
         place: fc.constantFrom('account' as const, 'locked' as const),
         asset: name,
-        amount: fc.bigInt(-amountMax, amountMax),
+        amount: fc.bigInt(-most, most),
       }),
       { maxLength: 5 },
     ),
