@@ -14,7 +14,7 @@ export interface Balances {
 }
 
 /** Newest first. `next` names the page of what came before, where there is more. */
-export interface Journal {
+export interface AccountJournal {
   readonly account: Uint8Array
   readonly postings: readonly JournalPosting[]
   readonly next?: string
@@ -86,10 +86,10 @@ export const balancesBody: Body<Balances> = answer(
   shape.object<Balances>({ account, balances: shape.map(shape.amount) }),
 )
 
-export const journalBody: Body<Journal> = answer(
-  'Journal',
+export const journalBody: Body<AccountJournal> = answer(
+  'AccountJournal',
   'journal',
-  shape.object<Journal>({
+  shape.object<AccountJournal>({
     account,
     postings: shape.list(
       shape.object<JournalPosting>({

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
+  type AccountJournal,
   type Balances,
   type BankOffer,
   type Body,
@@ -19,7 +20,6 @@ import {
   fraudBody,
   type HeadAnswer,
   headBody,
-  type Journal,
   journalBody,
   type ProofList,
   parseBalances,
@@ -125,7 +125,7 @@ const fraud: fc.Arbitrary<FraudProven> = fc.oneof(
 )
 const most: bigint = amountMax
 const next = { next: fc.string({ maxLength: 200 }) }
-const journal: fc.Arbitrary<Journal> = fc.record(
+const journal: fc.Arbitrary<AccountJournal> = fc.record(
   {
     account: bytes(32),
     postings: fc.array(

@@ -4,9 +4,11 @@ import { serveBank } from '../../src/bank/server.ts'
 import { toHex } from '../../src/crypto/bytes.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import {
+  type AccountJournal,
   bankOperations,
   bankPaths,
   channelsBody,
+  type JournalPosting,
   journalBody,
   proofsBody,
   reputationBody,
@@ -209,13 +211,11 @@ describe('what is an account’s', () => {
       if (number % 3 === 0) await setClock(now + BigInt(number + 1))
     }
     const headers = asker(account)
-    const found = []
+    const found: JournalPosting[] = []
     let next: string | undefined = ''
     for (let pages = 0; next !== undefined; pages++) {
       const path = `${bankPaths.journal(account.publicKey)}?limit=4${next === '' ? '' : `&before=${next}`}`
-      const page: { postings: readonly { at: bigint; amount: bigint; kind: string }[]; next?: string } = parsed(
-        journalBody.parse((await ask(path, { headers })).text),
-      )
+      const page: AccountJournal = parsed(journalBody.parse((await ask(path, { headers })).text))
       found.push(...page.postings)
       next = page.next
       expect(pages).toBeLessThan(10)
