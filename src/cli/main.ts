@@ -12,6 +12,8 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   channels: async () => (await import('./commands/channels.ts')).channels,
   ledger: async () => (await import('./commands/ledger.ts')).ledger,
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
+  backup: async () => (await import('./commands/backup.ts')).backup,
+  restore: async () => (await import('./commands/restore.ts')).restore,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 

@@ -1,15 +1,11 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { createWallet } from '../../src/client/index.ts'
-import { openJournal } from '../../src/client/journal/open.ts'
-import { toHex, utf8 } from '../../src/crypto/bytes.ts'
+import { toHex } from '../../src/crypto/bytes.ts'
 import { auditBooks } from '../../src/ops/audit/audit.ts'
 import { openBankReader } from '../../src/ops/audit/stores.ts'
-import { systemTime } from '../../src/ops/service/clock.ts'
-import { Client } from '../../src/protocol/index.ts'
 import { usePostgres } from '../stores/postgres.ts'
-import { fund, lockstep, onEnd, openPlace, startService } from './services.ts'
+import { fund, lockstep, openPlace, startService } from './services.ts'
+import { openWallet } from './wallet.ts'
 
 const server = usePostgres()
 
@@ -18,19 +14,10 @@ describe('services on PostgreSQL', { timeout: 180_000 }, () => {
     const url = await server.createDatabase()
     const place = await openPlace()
     place.write({ bank: { store: url }, vendor: { store: url } })
-    await startService('bank', place.config)
+    const bank = await startService('bank', place.config)
     await fund(place)
     const vendor = await startService('vendor', place.config)
-    const journal = await openJournal({ path: join(place.folder, 'client.db') })
-    onEnd(() => journal.close())
-    const wallet = createWallet({
-      journal,
-      account: place.account,
-      bank: { key: place.bank.publicKey, url: place.bankUrl },
-      clientIdentity: Client.commitIdentity(new Uint8Array(32), utf8('')),
-      now: systemTime,
-      random: (size) => new Uint8Array(randomBytes(size)),
-    })
+    const wallet = await openWallet(place)
     const channel = await wallet.open(vendor.url, { funds: 1_000_000n })
     await channel.fetch(`${vendor.url}/report`, 1000n)
     const id = toHex(channel.state.channelId)
@@ -62,6 +49,15 @@ describe('services on PostgreSQL', { timeout: 180_000 }, () => {
     })
     const exported = await lockstep(['ledger', 'export', '--config', place.config])
     expect(exported.stdout.trim().split('\n')).toHaveLength(6)
+
+    const backup = join(place.folder, 'backup')
+    expect(await lockstep(['backup', backup, '--config', place.config, '--role', 'bank'])).toMatchObject({ code: 0 })
+    place.write({ bank: { store: await server.createDatabase() } })
+    expect((await lockstep(['restore', backup, '--config', place.config])).stderr).toContain('stop it first')
+    for (const service of [vendor, bank]) await service.end()
+    expect(await lockstep(['restore', backup, '--config', place.config])).toMatchObject({ code: 0 })
+    const restored = await lockstep(['ledger', 'audit', '--config', place.config, '--json'])
+    expect({ ...JSON.parse(restored.stdout), checks: [] }).toEqual({ ...JSON.parse(audit.stdout), checks: [] })
 
     for (const [sql, check] of [
       [`UPDATE balances SET balance = balance + 5 WHERE place = 'account'`, 'every balance is the sum of its postings'],

@@ -1,14 +1,10 @@
-import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
-import { createWallet, type Wallet } from '../../src/client/index.ts'
-import { openJournal } from '../../src/client/journal/open.ts'
-import { toHex, utf8 } from '../../src/crypto/bytes.ts'
-import { systemTime } from '../../src/ops/service/clock.ts'
-import { Client } from '../../src/protocol/index.ts'
-import { fund, lockstep, onEnd, openPlace, type Place, startService } from './services.ts'
+import { toHex } from '../../src/crypto/bytes.ts'
+import { fund, lockstep, openPlace, type Place, startService } from './services.ts'
+import { openWallet } from './wallet.ts'
 
 describe('a bank and a vendor as services', { timeout: 120_000 }, () => {
   test('are paid through, count it, stop in order, and go on where they were', async () => {
@@ -307,19 +303,6 @@ export const routes = [{
   },
 }]
 `
-
-async function openWallet({ folder, account, bank, bankUrl }: Place): Promise<Wallet> {
-  const journal = await openJournal({ path: join(folder, 'client.db') })
-  onEnd(() => journal.close())
-  return createWallet({
-    journal,
-    account,
-    bank: { key: bank.publicKey, url: bankUrl },
-    clientIdentity: Client.commitIdentity(new Uint8Array(32), utf8('')),
-    now: systemTime,
-    random: (size) => new Uint8Array(randomBytes(size)),
-  })
-}
 
 async function balanceOf({ config }: Place, account: string): Promise<string | undefined> {
   const { stdout } = await lockstep(['bank', 'balance', account, '--config', config, '--json'])

@@ -10,7 +10,7 @@ export const migrate: Command = {
 
 Brings every store that FILE names to the version of this program, one transaction a step: a step that fails is rolled back.
 Each service does that itself when it starts; this does it at a time of your choosing. Nothing goes back to an older version:
-make a backup first.
+make a backup first, with the program that the store is of.
 
 ${configHelp}
   --plan          change nothing: show the version of each store, and the statements that would run
@@ -18,7 +18,7 @@ ${configHelp}
 
 examples:
   lockstep migrate --config lockstep.json --plan
-  lockstep backup /var/backups/lockstep --config lockstep.json && lockstep migrate --config lockstep.json`,
+  lockstep migrate --config lockstep.json`,
   async run(args, output) {
     const { values } = parseOptions(args, {
       ...configOption,

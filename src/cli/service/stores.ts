@@ -1,9 +1,13 @@
+import { backupBank, restoreBank } from '../../bank/store/backup.ts'
 import { schema as bankSchema } from '../../bank/store/tasks.ts'
+import { backupJournal, restoreJournal } from '../../client/journal/backup.ts'
 import { schema as journalSchema } from '../../client/journal/schema.ts'
 import { isPostgres, type LoadedConfig } from '../../ops/config/index.ts'
+import { systemTime } from '../../ops/service/clock.ts'
 import { openBankDatabase, openVendorDatabase } from '../../ops/service/stores.ts'
 import type { MigrationPlan, Schema } from '../../sql/schema.ts'
 import { openDatabase, planMigrations } from '../../sqlite/open.ts'
+import { backupVendor, restoreVendor } from '../../vendor/store/backup.ts'
 import { schema as vendorSchema } from '../../vendor/store/tasks.ts'
 import { unixSeconds } from '../../wire/amount.ts'
 import { UsageError } from '../command.ts'
@@ -17,10 +21,29 @@ export interface ConfiguredStore {
   plan(): Promise<MigrationPlan>
   /** Opens it, which brings it to the newest version. */
   migrate(): Promise<void>
+  /** Copies it into a file that is not there yet. */
+  backup(to: string): Promise<void>
+  /** Makes it, where there is none, of a copy. */
+  restore(from: string): Promise<void>
 }
 
-/** Every store of a config, the bank's first. */
-export function configuredStores({ path, bank, vendor, client }: LoadedConfig): readonly ConfiguredStore[] {
+/** Who has a store. */
+export const rolesOf = ['bank', 'vendor', 'client'] as const
+
+/** What its copy is called in a backup. */
+export function copyName(role: ConfiguredStore['role']): string {
+  return `${role}.db`
+}
+
+/** Every store of a config, the bank's first; or that of a role alone. */
+export function configuredStores(config: LoadedConfig, role?: ConfiguredStore['role']): readonly ConfiguredStore[] {
+  const found = storesOf(config).filter((store) => role === undefined || store.role === role)
+  if (found.length === 0)
+    throw new UsageError(`${config.path} names no store${role === undefined ? '' : ` of a ${role}`}`)
+  return found
+}
+
+function storesOf({ bank, vendor, client }: LoadedConfig): readonly ConfiguredStore[] {
   const found: ConfiguredStore[] = []
   if (bank !== undefined) {
     const { store } = bank
@@ -30,7 +53,16 @@ export function configuredStores({ path, bank, vendor, client }: LoadedConfig): 
       await opened.pendingBatch()
       await opened.close()
     }
-    found.push({ role: 'bank', store, schema: bankSchema, plan: () => planOf(store, bankSchema), migrate })
+    const place = placeOf(store)
+    found.push({
+      role: 'bank',
+      store,
+      schema: bankSchema,
+      plan: () => planOf(store, bankSchema),
+      migrate,
+      backup: (to) => backupBank(place, to),
+      restore: (from) => restoreBank(from, place),
+    })
   }
   if (vendor !== undefined) {
     const { store } = vendor
@@ -39,16 +71,36 @@ export function configuredStores({ path, bank, vendor, client }: LoadedConfig): 
       await opened.due(unixSeconds(0n), 1)
       await opened.close()
     }
-    found.push({ role: 'vendor', store, schema: vendorSchema, plan: () => planOf(store, vendorSchema), migrate })
+    const place = placeOf(store)
+    found.push({
+      role: 'vendor',
+      store,
+      schema: vendorSchema,
+      plan: () => planOf(store, vendorSchema),
+      migrate,
+      backup: (to) => backupVendor(place, to),
+      restore: (from) => restoreVendor(from, place, systemTime()),
+    })
   }
   if (client !== undefined) {
     const { journal: store } = client
     const { role, migrations } = journalSchema
     const migrate = async (): Promise<void> => openDatabase(store, role, migrations, { exclusive: true }).close()
-    found.push({ role: 'client', store, schema: journalSchema, plan: () => planOf(store, journalSchema), migrate })
+    found.push({
+      role: 'client',
+      store,
+      schema: journalSchema,
+      plan: () => planOf(store, journalSchema),
+      migrate,
+      backup: (to) => backupJournal(store, to),
+      restore: (from) => restoreJournal(from, store),
+    })
   }
-  if (found.length === 0) throw new UsageError(`${path} names no store`)
   return found
+}
+
+function placeOf(store: string): string | { readonly url: string } {
+  return isPostgres(store) ? { url: store } : store
 }
 
 async function planOf(store: string, schema: Schema): Promise<MigrationPlan> {
