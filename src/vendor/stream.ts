@@ -71,6 +71,8 @@ export class StreamSession {
   /** Units asked for. */
   #asked = 0
   #delivered = 0
+  /** Units asked for when the client was last told that its credit is not enough for the next one. */
+  #told = -1
   /** The coin of the last frame: a tick that comes again asks for nothing. */
   #coin = { segment: 0, step: 0 }
   /** Nothing more is delivered. */
@@ -197,7 +199,9 @@ export class StreamSession {
       signal: this.#left.signal,
     }
     for await (const unit of route.source(context)) {
-      await this.#untilPaid(held)
+      this.#told = -1
+      // Asked again after each wait: another stream of the channel may have been quicker.
+      while (!this.#mayDeliver(held)) await this.#untilWoken()
       if (this.#stopped) return
       const { reservation } = this.#current!
       const set = Vendor.extend(held.channel, reservation, route.price)
@@ -212,27 +216,28 @@ export class StreamSession {
     this.#send(encodeEnd())
   }
 
-  /** Resolves when the next unit may be delivered, or none any more. Tells the client where what it paid is not enough. */
-  async #untilPaid(held: Held): Promise<void> {
+  /** Whether the next unit may be delivered now, or none any more. Tells the client where what it paid is not enough. */
+  #mayDeliver(held: Held): boolean {
     const { route, socket } = this.#options
     const { channel, durable } = held
-    let told = -1
-    for (;;) {
-      if (socket.readyState !== isOpen) this.#stop()
-      if (this.#stopped) return
-      assertCurrent(held)
-      const isFull = socket.bufferedAmount > bufferedMax
-      const isAsked = this.#delivered < this.#asked
-      const isPaid = durable.paid - channel.spent - channel.reserved >= route.price
-      if (!isFull && isAsked && isPaid) return
-      if (isAsked && told !== this.#asked && Vendor.credit(channel) < route.price) {
-        told = this.#asked
-        this.#state(held, 0, 0n)
-      }
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
+    if (socket.readyState !== isOpen) this.#stop()
+    if (this.#stopped) return true
+    assertCurrent(held)
+    const isFull = socket.bufferedAmount > bufferedMax
+    const isAsked = this.#delivered < this.#asked
+    const isPaid = durable.paid - channel.spent - channel.reserved >= route.price
+    if (!isFull && isAsked && isPaid) return true
+    if (isAsked && this.#told !== this.#asked && Vendor.credit(channel) < route.price) {
+      this.#told = this.#asked
+      this.#state(held, 0, 0n)
     }
+    return false
+  }
+
+  #untilWoken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve
+    })
   }
 
   #continueAfter(durable: Promise<void>): void {
