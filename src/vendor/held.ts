@@ -17,6 +17,8 @@ export interface Held {
   readonly durable: Reached
   /** Segments opened since the last write: one may be used up and dropped before it comes to that. */
   fresh: Vendor.Segment[]
+  /** Streams that wait for credit: woken when there may be more of it, and when the channel is given up. */
+  readonly waiting: Set<() => void>
   /** Writes under way. */
   writes: number
   /** When it was last looked up, Unix seconds. */
@@ -54,6 +56,7 @@ export function hold(channel: Vendor.VendorChannel): Held {
   return {
     channel,
     running: new Map(),
+    waiting: new Set(),
     durable: reached(channel),
     fresh: [],
     writes: 0,
@@ -149,6 +152,11 @@ export function raise(durable: Reached, to: Reached): void {
 export function statementOf(held: Held, index: number, charged: bigint): Statement {
   const { contiguous, segment } = held.durable
   return { ...Vendor.statement(held.channel, index, charged), contiguous, segment }
+}
+
+/** Lets whoever waits for credit look again. */
+export function wake({ waiting }: Held): void {
+  for (const one of waiting) one()
 }
 
 export function assertCurrent(held: Held): void {

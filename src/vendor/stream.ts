@@ -201,7 +201,7 @@ export class StreamSession {
     for await (const unit of route.source(context)) {
       this.#told = -1
       // Asked again after each wait: another stream of the channel may have been quicker.
-      while (!this.#mayDeliver(held)) await this.#untilWoken()
+      while (!this.#mayDeliver(held)) await this.#untilWoken(held)
       if (this.#stopped) return
       const { reservation } = this.#current!
       const set = Vendor.extend(held.channel, reservation, route.price)
@@ -234,10 +234,13 @@ export class StreamSession {
     return false
   }
 
-  #untilWoken(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve
-    })
+  /** Until something happens on this stream, or to what its channel has. */
+  async #untilWoken({ waiting }: Held): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    waiting.add(resolve)
+    await promise
+    waiting.delete(resolve)
   }
 
   #continueAfter(durable: Promise<void>): void {

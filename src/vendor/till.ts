@@ -9,7 +9,7 @@ import { isSealed } from '../wire/mac.ts'
 import * as Terms from '../wire/Terms.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { GroupCommit } from './groupCommit.ts'
-import { assertCurrent, type Held, hold, paymentRow, raise, reached, restore, snapshot } from './held.ts'
+import { assertCurrent, type Held, hold, paymentRow, raise, reached, restore, snapshot, wake } from './held.ts'
 import type { Answer, PaymentStatus, StoredPayment, VendorStore } from './store/contract.ts'
 
 export interface TillOptions {
@@ -165,6 +165,7 @@ export class Till {
     }
     assertCurrent(held)
     raise(held.durable, now)
+    wake(held)
   }
 
   /** A payment as the store has it, once all that was accepted before is stored. */
@@ -221,6 +222,7 @@ export class Till {
 
   #evict(held: Held): void {
     held.evicted = true
+    wake(held)
     const name = toHex(Terms.reference(held.channel.channelId))
     if (this.#entries.get(name)?.held === held) this.#entries.delete(name)
   }
