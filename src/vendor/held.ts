@@ -17,6 +17,8 @@ export interface Held {
   readonly durable: Reached
   /** Segments opened since the last write: one may be used up and dropped before it comes to that. */
   fresh: Vendor.Segment[]
+  /** Of the lease under which it is written, 0 where no node ever took one. */
+  readonly epoch: number
   /** Streams that wait for credit: woken when there may be more of it, and when the channel is given up. */
   readonly waiting: Set<() => void>
   /** Writes under way. */
@@ -52,9 +54,10 @@ export interface Answered {
   readonly statement: Statement
 }
 
-export function hold(channel: Vendor.VendorChannel): Held {
+export function hold(channel: Vendor.VendorChannel, epoch = 0): Held {
   return {
     channel,
+    epoch,
     running: new Map(),
     waiting: new Set(),
     durable: reached(channel),
@@ -88,7 +91,7 @@ export function restore(stored: StoredChannel, frameKey: Uint8Array): Held {
     return { ...segment, step, coin }
   })
   const { closing, release, claim } = stored
-  return { ...hold(channel), closing, release, claim }
+  return { ...hold(channel, stored.epoch), closing, release, claim }
 }
 
 /** The channel as it is now, for its store, with every segment that it opened since the last time. */
@@ -100,6 +103,7 @@ export function snapshot(held: Held): StoredChannel {
   return {
     ...attachment,
     channelId: channel.channelId,
+    epoch: held.epoch,
     phase: channel.phase,
     suspended: channel.suspended,
     strikes: channel.strikes,

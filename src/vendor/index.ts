@@ -6,13 +6,29 @@ export { CollectError, type CollectOptions, collect } from './collect.ts'
 export { listen, PortBusyError } from './connection.ts'
 export { EvictedError, StoreUnavailableError } from './errors.ts'
 export type { Held } from './held.ts'
+export { HeldElsewhereError, type LeaseOptions } from './leases.ts'
 export { management } from './management.ts'
+export type { OriginOptions } from './origin.ts'
 export { type PaywallOptions, paywall } from './paywall.ts'
 export { answerSizeMax } from './purchase.ts'
 export { problemResponse } from './responses.ts'
 export type { PaidContext, PaidRoute, StreamContext, StreamRoute } from './routes.ts'
 export { type Handler, type RunningServer, type ServeOptions, serve } from './server.ts'
-export type { Answer, Batch, PaymentStatus, StoredChannel, StoredPayment, VendorStore } from './store/contract.ts'
-export { sqliteVendorStore } from './store/sqlite.ts'
+export { backupVendor, restoreVendor } from './store/backup.ts'
+export type {
+  Answer,
+  Batch,
+  Committed,
+  PaymentStatus,
+  StoredChannel,
+  StoredPayment,
+  StoredReceipt,
+  VendorArchive,
+  VendorDatabase,
+  VendorLeases,
+  VendorStore,
+} from './store/contract.ts'
+export { postgresVendorStore } from './store/postgres.ts'
+export { openVendorStore, sqliteVendorStore } from './store/sqlite.ts'
 export { StreamSession } from './stream.ts'
 export { type Admission, type Repeated, Till, type TillOptions, type Turned } from './till.ts'

@@ -9,15 +9,12 @@ import { isSealed } from '../wire/mac.ts'
 import * as Terms from '../wire/Terms.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { GroupCommit } from './groupCommit.ts'
-import { assertCurrent, type Held, hold, paymentRow, raise, reached, restore, snapshot, wake } from './held.ts'
-import type { Answer, PaymentStatus, StoredPayment, VendorStore } from './store/contract.ts'
+import { assertCurrent, type Held, paymentRow, raise, reached, snapshot, wake } from './held.ts'
+import { Origin, type OriginOptions, read } from './origin.ts'
+import type { Answer, PaymentStatus, StoredPayment } from './store/contract.ts'
 
-export interface TillOptions {
-  readonly store: VendorStore
-  /** Secret of the vendor's frame key. */
-  readonly frameKey: Uint8Array
+export interface TillOptions extends OriginOptions {
   readonly acceptance: Vendor.Acceptance
-  readonly now: () => UnixSeconds
   /** New channels a second. */
   readonly attachmentRate?: number
   /** Channels in memory, beyond which those that were idle for a minute are left to the store. */
@@ -57,10 +54,12 @@ export class Till {
   /** Those used last come last. */
   readonly #entries = new Map<string, Entry>()
   readonly #commits: GroupCommit
+  readonly #origin: Origin
   #newChannels = { second: 0n, count: 0 }
 
   constructor(options: TillOptions) {
     this.#options = options
+    this.#origin = new Origin(options)
     // A channel whose commit failed is ahead of its store: it is given up and read again, never un-mutated.
     this.#commits = new GroupCommit(options.store, (channels) => {
       for (const held of channels as Iterable<Held>) this.#evict(held)
@@ -124,7 +123,7 @@ export class Till {
     attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined,
   ): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
     const name = toHex(reference)
-    const entry = this.#entries.get(name) ?? this.#enter(name, this.#load(reference))
+    const entry = this.#entries.get(name) ?? this.#enter(name, this.#origin.load(reference, this.#evicter(name)))
     try {
       const held = await entry.loading
       if (held !== undefined) return { ok: true, held: this.#use(name, entry, held) }
@@ -137,9 +136,9 @@ export class Till {
     if (attachment !== undefined && !isFirst) return this.find(reference, attachment)
     this.#forget(name, entry)
     if (attachment === undefined) return refuse('ChannelUnknown', `channel ${name} has not been shown here`)
-    const attached = this.#attach(reference, attachment)
-    if (attached.ok) this.#use(name, this.#enter(name, Promise.resolve(attached.held)), attached.held)
-    return attached
+    const verdict = this.#assess(reference, attachment)
+    if (!verdict.ok) return verdict
+    return this.#attach(name, verdict.channel)
   }
 
   /** Resolves once the channel as it is now, and a payment of it, are durable. */
@@ -187,9 +186,10 @@ export class Till {
     return this.#commits.flush()
   }
 
-  async #load(reference: Uint8Array): Promise<Held | undefined> {
-    const stored = await read(this.#options.store.channel(reference))
-    return stored && restore(stored, this.#options.frameKey)
+  /** Resolves when everything is stored, and the other nodes may have the channels. */
+  async stop(): Promise<void> {
+    await this.flush()
+    await this.#origin.stop()
   }
 
   #enter(name: string, loading: Promise<Held | undefined>): Entry {
@@ -201,6 +201,7 @@ export class Till {
   #use(name: string, entry: Entry, held: Held): Held {
     entry.held = held
     held.usedAt = this.#options.now()
+    this.#origin.use(name)
     if (this.#entries.get(name) === entry) {
       this.#entries.delete(name)
       this.#entries.set(name, entry)
@@ -231,10 +232,10 @@ export class Till {
     if (this.#entries.get(name) === entry) this.#entries.delete(name)
   }
 
-  #attach(
+  #assess(
     reference: Uint8Array,
     attachment: Attachment.Attachment & { readonly agreed: Terms.Terms },
-  ): Refusal | { readonly ok: true; readonly held: Held } {
+  ): Refusal | { readonly ok: true; readonly channel: Vendor.VendorChannel } {
     const now = this.#options.now()
     if (this.#isRateLimited(now)) {
       return refuse('AttachmentRateLimited', 'more new channels than this vendor takes in a second')
@@ -245,7 +246,36 @@ export class Till {
     if (!equal(channel.channelId.subarray(0, reference.length), reference)) {
       return refuse('ChannelUnknown', 'the attachment is of another channel')
     }
-    return { ok: true, held: hold(channel) }
+    return { ok: true, channel }
+  }
+
+  /** Takes in a channel that was shown here for the first time. Whoever asks for it meanwhile waits. */
+  async #attach(
+    name: string,
+    channel: Vendor.VendorChannel,
+  ): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
+    const taken = this.#origin.take(channel, this.#evicter(name))
+    const loading = taken.then((result) => (result.ok ? result.held : undefined))
+    // Who waits for it hears of a failure, and so does who called this.
+    loading.catch(() => undefined)
+    const entry = this.#enter(name, loading)
+    try {
+      const result = await taken
+      if (result.ok) this.#use(name, entry, result.held)
+      else this.#forget(name, entry)
+      return result
+    } catch (error) {
+      this.#forget(name, entry)
+      throw error
+    }
+  }
+
+  /** What gives up the channel that is held under this name then. */
+  #evicter(name: string): () => void {
+    return () => {
+      const held = this.#entries.get(name)?.held
+      if (held !== undefined) this.#evict(held)
+    }
   }
 
   #isRateLimited(second: UnixSeconds): boolean {
@@ -280,12 +310,4 @@ function freshSegment(held: Held, checkpoint: Checkpoint.SignedCheckpoint | unde
 function turned({ reason, detail }: Refusal, held?: Held): Turned {
   assert(reason !== 'IndexSeen', 'an index that was seen is not turned away here')
   return { ok: false, reason, detail, ...(held && { held }) }
-}
-
-async function read<T>(reading: Promise<T>): Promise<T> {
-  try {
-    return await reading
-  } catch (cause) {
-    throw new StoreUnavailableError('the store cannot be read', { cause })
-  }
 }
