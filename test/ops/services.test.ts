@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
+import { main } from '../../src/cli/main.ts'
 import { toHex } from '../../src/crypto/bytes.ts'
 import { fund, lockstep, openPlace, type Place, startService } from './services.ts'
 import { openWallet } from './wallet.ts'
@@ -282,10 +283,18 @@ describe('the operator', { timeout: 120_000 }, () => {
       ['ledger', 'export', '--format', 'xml', '--config', place.config],
       ['doctor'],
     ]
+    const said = { stdout: '', stderr: '' }
+    for (const name of ['stdout', 'stderr'] as const) {
+      vi.spyOn(process[name], 'write').mockImplementation((text) => {
+        said[name] += String(text)
+        return true
+      })
+    }
     for (const args of wrong) {
-      const { code, stdout, stderr } = await lockstep(args)
-      expect({ args, code, stdout }).toEqual({ args, code: 2, stdout: '' })
-      expect(stderr.trim().split('\n')).toHaveLength(1)
+      Object.assign(said, { stdout: '', stderr: '' })
+      const code = await main(args)
+      expect({ args, code, stdout: said.stdout }).toEqual({ args, code: 2, stdout: '' })
+      expect(said.stderr.trim().split('\n')).toHaveLength(1)
     }
   })
 })

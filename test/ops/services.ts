@@ -10,6 +10,7 @@ import { afterEach } from 'vitest'
 import { toHex } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
+import { askAdmin } from '../../src/ops/service/admin.ts'
 
 const launcher = join(import.meta.dirname, '../../bin/lockstep.js')
 
@@ -154,15 +155,12 @@ export async function openPlace(): Promise<Place> {
 }
 
 /** Registers both accounts at the bank that runs, and books the client's deposit. */
-export async function fund({ config, account, vendor }: Place, amount = '5000000'): Promise<void> {
-  for (const order of [
-    ['register', toHex(account.publicKey)],
-    ['register', toHex(vendor.publicKey)],
-    ['deposit', toHex(account.publicKey), 'USD/6', amount],
-  ]) {
-    const { code, stderr } = await lockstep(['bank', ...order, '--config', config])
-    if (code !== 0) throw new Error(stderr)
-  }
+export async function fund({ folder, account, vendor }: Place, amount = '5000000'): Promise<void> {
+  const socket = join(folder, 'bank.sock')
+  const [client, seller] = [account, vendor].map(({ publicKey }) => toHex(publicKey))
+  await askAdmin(socket, 'register', { account: client })
+  await askAdmin(socket, 'register', { account: seller })
+  await askAdmin(socket, 'deposit', { account: client, asset: 'USD/6', amount })
 }
 
 export function freePort(): Promise<number> {

@@ -31,7 +31,9 @@ async function closeAsVendor(loaded: LoadedConfig, channel: string): Promise<unk
   const store = await openVendorDatabase(config.store)
   try {
     const till = createTill(config, { store, settlement, frame })
-    return await claimChannel(config, { till, store, vendor: settlement }, fromHex(channel).subarray(0, 16))
+    const claimed = await claimChannel(config, { till, store, vendor: settlement }, fromHex(channel).subarray(0, 16))
+    await till.stop()
+    return claimed
   } finally {
     await store.close()
   }

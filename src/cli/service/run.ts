@@ -23,11 +23,8 @@ export async function runService(
     logger.info('stopping', { signal })
     stopping.abort()
   }
-  const flush = (): void => logger.flush()
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  // However it ends: the last lines are those that say why.
-  process.on('exit', flush)
   try {
     const self = [process.execPath, ...process.execArgv, process.argv[1] ?? '']
     const service = await start(config, { logger, version: programVersion(), self, signal: stopping.signal })
@@ -43,10 +40,10 @@ export async function runService(
     logger.error('failed', errorDetails(error))
     throw explained(error)
   } finally {
-    flush()
+    // The last lines are those that say why it ends.
+    await logger.flush()
     process.off('SIGTERM', stop)
     process.off('SIGINT', stop)
-    process.off('exit', flush)
   }
 }
 

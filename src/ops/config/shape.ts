@@ -99,6 +99,8 @@ export interface VendorConfig extends Listening {
   readonly keyFile: KeySource
   readonly frameKeyFile: KeySource
   readonly store: string
+  readonly node: string | undefined
+  readonly retentionDays: number
   readonly identity: string
   readonly banks: readonly BankAddress[]
   readonly network: string
@@ -133,6 +135,7 @@ export interface RouteConfig {
 export interface VendorJobsConfig {
   readonly closeEverySeconds: number
   readonly closeMarginSeconds: number
+  readonly archiveEverySeconds: number
 }
 
 export interface ClientConfig {
@@ -279,6 +282,15 @@ const vendor: Field<VendorConfig | undefined> = optionalSection<VendorConfig>(
     keyFile: keyField('Secret of the settlement key, which claims from the bank. Its account at the bank is paid.'),
     frameKeyFile: keyField('Secret of the frame key, which reads payments. Another one than the settlement key.'),
     store: withDefault(store, 'vendor.db', 'Every payment: an SQLite file, or a PostgreSQL database.'),
+    node: optional(
+      matching(/^[\x21-\x7e]{1,200}$/, 'a name without spaces'),
+      'Name of this process among those that share the store, another one for each. Channels are then leased.',
+    ),
+    retentionDays: withDefault(
+      whole(0, 36_500),
+      400,
+      'How long after its deadline a closed channel is kept, with its receipts.',
+    ),
     identity: withDefault(
       label,
       'a vendor',
@@ -325,6 +337,11 @@ const vendor: Field<VendorConfig | undefined> = optionalSection<VendorConfig>(
       {
         closeEverySeconds: withDefault(seconds(1, day), 60, 'How often the vendor looks for channels to claim.'),
         closeMarginSeconds: withDefault(seconds(1, 30 * day), 1800, 'How long before its end a channel is claimed.'),
+        archiveEverySeconds: withDefault(
+          seconds(1, day),
+          3600,
+          'How often the vendor packs the payments of closed channels, and forgets old ones.',
+        ),
       },
       'What the vendor does by itself.',
     ),

@@ -4,8 +4,8 @@ export interface Logger {
   info(event: string, details?: Details): void
   warn(event: string, details?: Details): void
   error(event: string, details?: Details): void
-  /** Writes what is still in memory. Called before the process ends. */
-  flush(): void
+  /** Resolves when all is written. Called before the process ends. */
+  flush(): Promise<void>
 }
 
 export type Details = { readonly [name: string]: unknown }
@@ -27,7 +27,7 @@ export function jsonLogger(options: {
       if (logLevels.indexOf(level) < logLevels.indexOf(least)) return
       write(`${JSON.stringify({ level, time: now().toISOString(), event, ...printable(details) })}\n`)
     }
-  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), flush: () => undefined }
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error'), flush: async () => undefined }
 }
 
 /** For a program that is not to say anything. */

@@ -30,7 +30,8 @@ export async function openLogger(level: LogLevel): Promise<Logger> {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    flush: () => destination.flushSync(),
+    // In order: a synchronous flush would overtake a line that is on its way.
+    flush: () => new Promise((resolve) => destination.flush(() => resolve())),
   }
 }
 

@@ -7,6 +7,7 @@ import type { VendorConfig } from '../config/index.ts'
 import type { Logger } from '../log/logger.ts'
 import type { Unclaimed } from '../metrics/catalogue.ts'
 import type { Tally } from '../metrics/tally.ts'
+import { createArchiveJob } from './archiveJob.ts'
 import { systemTime } from './clock.ts'
 import { createCloseJob } from './closeJob.ts'
 import type { Job } from './jobs.ts'
@@ -41,13 +42,18 @@ export function vendorJobs(
       config.jobs.closeMarginSeconds,
     ),
   }
+  const tidy: Job = {
+    name: 'archive',
+    everySeconds: config.jobs.archiveEverySeconds,
+    run: createArchiveJob({ store, now: systemTime, logger }, config.retentionDays),
+  }
   const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
   async function watchOnce(): Promise<void> {
     await lookAtUnclaimed(config, unclaimed)
     unclaimed.inDoubt =
       inDoubt.size === 0 ? 0 : (await store.running()).filter((payment) => inDoubt.has(nameOf(payment))).length
   }
-  return [close, watch]
+  return [close, watch, tidy]
 }
 
 function nameOf({ channelId, index }: StoredPayment): string {

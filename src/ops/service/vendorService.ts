@@ -15,6 +15,7 @@ import { openExposition } from '../metrics/prometheus.ts'
 import { serveAdmin } from './admin.ts'
 import { systemTime } from './clock.ts'
 import { type Goods, goodsOf } from './configuredRoutes.ts'
+import { isOpenAtBank } from './isOpenAtBank.ts'
 import { createJobCounters, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
@@ -60,7 +61,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       onDone: countPayments(counters, config.asset),
     })
     const till = meterTill(createTill(config, { store, settlement, frame }), counters)
-    opened.add('till', () => till.flush())
+    opened.add('till', () => till.stop())
     const closing: ClosingOptions = { till, store, vendor: settlement }
     const onError = (error: unknown): void => logger.error('request failed', errorDetails(error, { withStack: true }))
     const offer = offerOf(config, { settlement, frame, goods })
@@ -131,11 +132,14 @@ export function createTill(
     frame,
   }: { readonly store: VendorDatabase; readonly settlement: Schnorr.KeyPair; readonly frame: Schnorr.KeyPair },
 ): Till {
-  const { banks, network, asset, lockSchemes, lifeMinSeconds, graceMinSeconds } = config
+  const { banks, network, asset, lockSchemes, lifeMinSeconds, graceMinSeconds, node } = config
   return new Till({
     store,
     frameKey: frame.secret,
     now: systemTime,
+    archive: store,
+    isOpen: (channel) => isOpenAtBank(banks, channel),
+    ...(node !== undefined && { lease: { store, node } }),
     acceptance: {
       banks: banks.map(({ key }) => key),
       vendor: settlement.publicKey,
