@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { toHex } from '../../crypto/bytes.ts'
+import { sha256 } from '../../crypto/hash.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { prepareArchive, writeArchive } from '../archive/archive.ts'
 import { type Command, CommandError, choiceOption, exitCodes, parseOptions, wholeOption } from '../command.ts'
@@ -10,7 +11,7 @@ import { createProgress } from '../demo/progress.ts'
 import { runPublished } from '../demo/published.ts'
 import { openStage } from '../demo/stage.ts'
 import { summarize } from '../demo/summary.ts'
-import type { DemoOptions } from '../demo/types.ts'
+import type { DemoOptions, DemoResult } from '../demo/types.ts'
 
 /** Bytes of a file that the demo reads. */
 const fileSizeMax = 64 * 1024 * 1024
@@ -66,12 +67,20 @@ examples:
       if (values.save !== undefined) await writeArchive(values.save, run.files)
       output.say(summarize(run, { bankKey: toHex(bankKey.publicKey), saved: values.save }))
       if (values.json) output.out(JSON.stringify(run.result))
-      return exitCodes.done
+      return isSound(run.result, options) ? exitCodes.done : exitCodes.failed
     } finally {
       progress.done()
       await stage.close()
     }
   },
+}
+
+/** Whether everything that the demo shows is so: a demo that only looked right would be worse than none. */
+function isSound(result: DemoResult, { content }: DemoOptions): boolean {
+  const { payments, receiptsOpened, receiptsVerified, retry, chain, contentSha256 } = result
+  const once = retry === null || (retry.sent === 2 && retry.handlerRuns === 1 && retry.charges === 1)
+  const opened = receiptsOpened === payments + 1 && receiptsVerified === payments + 1
+  return once && opened && chain.proofVerified && contentSha256 === toHex(sha256(content))
 }
 
 async function readContent(path: string): Promise<Uint8Array> {
