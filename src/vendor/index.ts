@@ -1,6 +1,7 @@
 /** A vendor as a service: a paywall for HTTP, paid streams, closing and collecting, its state in SQLite. */
 
 export { managementPaths } from '../http/management.ts'
+export { archive } from './archive.ts'
 export { type ClosingOptions, claim, close, type Released, release, settled } from './closing.ts'
 export { CollectError, type CollectOptions, collect } from './collect.ts'
 export { listen, PortBusyError } from './connection.ts'

@@ -315,7 +315,9 @@ describe.each(kinds)('a vendor’s store on $name', ({ make }) => {
       const opened = Array.from({ length: 2501 }, (_, at) => concat(bytesOf(`${at}`), bytesOf(`of ${at}`)))
       const cores = await store.cores(channel.channelId, 2500)
 
+      expect(await store.unpacked(5)).toEqual([reference(channel)])
       await store.pack(channel.channelId, opened)
+      expect(await store.unpacked(5)).toEqual([])
       expect(await place.sql('SELECT count(*) AS rows FROM payments')).toEqual([{ rows: 0n }])
       expect(await place.sql('SELECT first_number, last_number FROM packs ORDER BY first_number')).toEqual([
         { first_number: 1n, last_number: 1024n },

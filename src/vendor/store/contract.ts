@@ -42,6 +42,8 @@ export interface VendorLeases {
 export interface VendorArchive {
   /** Of the unsettled channels, the ones whose deadline is at or before `until`, the most urgent first. */
   due(until: UnixSeconds, limit: number): Promise<readonly DueChannel[]>
+  /** Closed channels whose payments are not packed. */
+  unpacked(limit: number): Promise<readonly Uint8Array[]>
   /**
    * Packs the payments of a closed channel, with their receipts (σ_0 … σ_n, empty where the client gave no release), into a
    * row for 1,024 of them. Kept answers go. Safe to call again.

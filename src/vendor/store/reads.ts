@@ -69,6 +69,15 @@ export function* readDue(until: UnixSeconds, limit: number): Program<readonly Du
   }))
 }
 
+export function* readUnpacked(limit: number): Program<readonly Uint8Array[]> {
+  const rows = yield* all(
+    `SELECT reference FROM channels WHERE phase = 'closed' AND EXISTS (SELECT 1 FROM payments
+       WHERE payments.shard = channels.shard AND payments.channel_id = channels.channel_id) LIMIT :limit`,
+    { limit },
+  )
+  return rows.map((row) => bytes(row, 'reference'))
+}
+
 export function* readRunning(): Program<readonly StoredPayment[]> {
   const rows = yield* all(`SELECT * FROM payments WHERE status = 'running' ORDER BY shard, channel_id, number`)
   return rows.map(paymentOf)

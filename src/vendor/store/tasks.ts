@@ -21,6 +21,7 @@ export const tasks: TasksOf<VendorTasks> = {
   unsettled: { mode: 'read', steps: reads.readUnsettled },
   due: { mode: 'read', steps: reads.readDue },
   running: { mode: 'read', steps: reads.readRunning },
+  unpacked: { mode: 'read', steps: reads.readUnpacked },
   // Each row that it writes carries its guard, and holds up whoever writes the same channel.
   commit: { mode: 'write', steps: commitBatch },
   acquire: { mode: 'write', steps: acquireLease },
