@@ -1,10 +1,7 @@
-import { closeSync, constants, fsyncSync, openSync, readFileSync, renameSync, writeFileSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
-import { StoreError } from '../../sql/storeError.ts'
 import type { Age } from './reads.ts'
 
 /**
- * The second file of PROTOCOL 3.6: which journal is the newest. Put on another disk, it also shows that a whole disk was
+ * The second place of PROTOCOL 3.6: which journal is the newest. Put on another disk, it also shows that a whole disk was
  * copied or set back.
  *
  * At a start the mark first names both generations, then the journal takes the next one, then the mark names that alone: a
@@ -17,101 +14,18 @@ export interface Mark extends Age {
   readonly next: bigint
 }
 
-/** Where a journal's mark is kept. */
-export interface MarkFile {
-  read(): Mark | undefined
-  /** Replaces the mark as a whole. Durable when it returns. */
-  write(mark: Mark): void
-  /** Keeps the number of commits of the mark that is there up to date. */
-  open(): MarkWriter
-}
-
-export function markFile(path: string): MarkFile {
-  return { read: () => readMark(path), write: (mark) => writeMark(path, mark), open: () => openMark(path) }
-}
-
-/** `undefined` where there is none. Throws {@link StoreError} for what is no mark. */
-export function readMark(path: string): Mark | undefined {
-  const text = readIfThere(path)
-  if (text === undefined) return undefined
-  const [, generation, next, commits] = /^lockstep generation (\d{20}) (\d{20}) (\d{20})\n$/.exec(text) ?? []
-  if (generation === undefined || next === undefined || commits === undefined) {
-    throw new StoreError(
-      `${path} is not a journal's generation file. Name another one; where it was damaged, remove it: the journal's open ` +
-        'channels then sign nothing any more, and are refunded when they close or expire.',
-      { fault: 'damaged' },
-    )
-  }
-  return { generation: BigInt(generation), next: BigInt(next), commits: BigInt(commits) }
-}
-
 /** Whether a journal is the one that the mark was written for, or a later state of it. */
 export function agrees({ generation, commits }: Age, mark: Mark | undefined): boolean {
   if (mark === undefined) return generation === 0n
   return (generation === mark.generation || generation === mark.next) && commits >= mark.commits
 }
 
-/** Replaces the mark as a whole. Durable when it returns. */
-export function writeMark(path: string, mark: Mark): void {
-  const temporary = `${path}.new`
-  writeFileSync(temporary, encode(mark), { mode: 0o600, flush: true })
-  renameSync(temporary, path)
-  sync(dirname(path))
+/** The generation after every one that the journal or its mark knows of. */
+export function generationAfter({ generation }: Age, mark: Mark | undefined): bigint {
+  const known = [generation, mark?.generation ?? 0n, mark?.next ?? 0n]
+  return known.reduce((highest, one) => (one > highest ? one : highest)) + 1n
 }
 
-/** Keeps the mark's number of commits up to date. */
-export interface MarkWriter {
-  /** Does not wait for the disk. */
-  note(commits: bigint): void
-  close(): void
-}
-
-export function openMark(path: string): MarkWriter {
-  let file: number | undefined = openSync(path, constants.O_WRONLY)
-  return {
-    note(commits) {
-      if (file === undefined) return
-      try {
-        writeSync(file, digits(commits), commitsAt)
-      } catch {
-        // A mark that lags is still right: the journal has the commit.
-      }
-    },
-    close() {
-      if (file !== undefined) closeSync(file)
-      file = undefined
-    },
-  }
-}
-
-const head = 'lockstep generation '
-const commitsAt = head.length + 42
-
-function encode({ generation, next, commits }: Mark): string {
-  return `${head}${digits(generation)} ${digits(next)} ${digits(commits)}\n`
-}
-
-function digits(value: bigint): string {
-  return value.toString().padStart(20, '0')
-}
-
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw new StoreError(`${path}: the generation file cannot be read. Does this user have the right to?`, {
-      cause: error,
-      fault: 'unreachable',
-    })
-  }
-}
-
-function sync(folder: string): void {
-  const file = openSync(folder, constants.O_RDONLY)
-  try {
-    fsyncSync(file)
-  } finally {
-    closeSync(file)
-  }
-}
+/** Why the channels of a journal were retired that does not agree with its mark. */
+export const stale: string =
+  'this journal is an older copy, or a copy is in use elsewhere: its generation file knows of later commits'

@@ -3,7 +3,8 @@ import { StoreError } from '../../sql/storeError.ts'
 import { runInThread } from '../../sqlite/run.ts'
 import { runInWorker } from '../../sqlite/worker.ts'
 import type { OpenedJournal } from './contract.ts'
-import { agrees, type MarkFile, markFile } from './mark.ts'
+import { agrees, generationAfter, stale } from './mark.ts'
+import { type MarkFile, markFile } from './markFile.ts'
 import { type JournalTasks, journalOf, schema, tasks } from './tasks.ts'
 
 export interface OpenJournalOptions {
@@ -53,8 +54,7 @@ export async function startGeneration(runner: Runner, file: MarkFile): Promise<O
     const mark = file.read()
     const isNewest = agrees(age, mark)
     const retired = isNewest ? 0 : await database.retire(stale)
-    const known = [age.generation, mark?.generation ?? 0n, mark?.next ?? 0n]
-    const generation = known.reduce((highest, one) => (one > highest ? one : highest)) + 1n
+    const generation = generationAfter(age, mark)
     file.write({ generation: age.generation, next: generation, commits: age.commits })
     await database.raise(age.generation, generation)
     file.write({ generation, next: generation, commits: age.commits })
@@ -75,5 +75,3 @@ export async function startGeneration(runner: Runner, file: MarkFile): Promise<O
     throw error
   }
 }
-
-const stale = 'this journal is an older copy, or a copy is in use elsewhere: its generation file knows of later commits'

@@ -1,6 +1,6 @@
 import { type PostgresOptions, runOnPostgres } from '../../postgres/index.ts'
 import type { OpenedJournal } from './contract.ts'
-import { markFile } from './mark.ts'
+import { markFile } from './markFile.ts'
 import { startGeneration } from './open.ts'
 import { schema, tasks } from './tasks.ts'
 

@@ -1,5 +1,6 @@
 import type { ChannelState, ProposedChannel, StoredPayment } from '../../../src/client/journal/contract.ts'
-import type { Mark, MarkFile } from '../../../src/client/journal/mark.ts'
+import type { Mark } from '../../../src/client/journal/mark.ts'
+import type { MarkFile } from '../../../src/client/journal/markFile.ts'
 import { readChannels, readPayments, readRetired } from '../../../src/client/journal/reads.ts'
 import { schema } from '../../../src/client/journal/tasks.ts'
 import type { Change } from '../../../src/client/journal/writes.ts'
