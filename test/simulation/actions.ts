@@ -8,7 +8,7 @@ import { pairOf } from './engine/network.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
 import { endRuns } from './guarantees/vendor.ts'
 import { urlOf } from './parties/cast.ts'
-import type { ClientParty } from './parties/client.ts'
+import type { ClientParty, StreamPlan } from './parties/client.ts'
 import { type Errand, runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
 import type { Good } from './parties/vendor.ts'
@@ -26,6 +26,7 @@ export type Action = {
 } & (
   | { readonly do: 'open'; readonly client: string; readonly vendor: string; readonly funds: number }
   | { readonly do: 'buy'; readonly client: string; readonly channel: number; readonly good: Good }
+  | { readonly do: 'stream'; readonly client: string; readonly channel: number; readonly plan: StreamPlan }
   | { readonly do: 'refresh' | 'resend' | 'close'; readonly client: string; readonly channel: number }
   | { readonly do: 'collect'; readonly vendor: string; readonly channel: number }
   | { readonly do: 'deposit'; readonly client: string; readonly amount: number }
@@ -36,6 +37,7 @@ export type Action = {
   | { readonly do: 'hold' | 'unhold'; readonly effect: string }
   | { readonly do: 'crash'; readonly party: string; readonly kept: number }
   | { readonly do: 'start'; readonly party: string }
+  | { readonly do: 'backup' | 'restore'; readonly client: string }
   | { readonly do: 'eavesdrop'; readonly how: Eavesdropping; readonly message: number; readonly at: number }
   | { readonly do: 'arm'; readonly party: string; readonly how: Cheat | Lie }
   | { readonly do: 'overclaim'; readonly vendor: string; readonly channel: number; readonly how: Overclaim }
@@ -74,6 +76,7 @@ async function perform(world: World, action: Action): Promise<void> {
       return onClient(world, action.client, (client) => client.open(vendor, BigInt(action.funds)))
     }
     case 'buy':
+    case 'stream':
     case 'refresh':
     case 'resend':
     case 'close':
@@ -82,6 +85,7 @@ async function perform(world: World, action: Action): Promise<void> {
         if (channel === undefined) return
         const vendor = world.vendors.find(({ name }) => urlOf(name) === channel.vendorUrl)!
         if (action.do === 'buy') client.buy(channel, vendor, action.good)
+        else if (action.do === 'stream') client.stream(channel, vendor, action.plan)
         else client[action.do](channel)
       })
     case 'collect':
@@ -114,6 +118,10 @@ async function perform(world: World, action: Action): Promise<void> {
       return crash(world, action)
     case 'start':
       return start(world, action.party)
+    case 'backup':
+      return onClient(world, action.client, ({ disk }) => void world.backups.set(action.client, disk.disk.dump()))
+    case 'restore':
+      return restore(world, action.client)
     case 'eavesdrop':
       return scheduler.run(undefined, () => eavesdrop(world, action.how, action.message, action.at))
     case 'arm':
@@ -158,9 +166,9 @@ function hold({ ground }: World, effect: Effect): void {
   ground.count('fault: delay')
 }
 
-/** Who gets a request: its label ends with that. */
+/** Who gets a request. */
 function receiverOf({ label }: Effect): string {
-  return label.slice(label.lastIndexOf('>') + 1)
+  return /.+>(\S+)/.exec(label)?.[1] ?? ''
 }
 
 async function onClient(world: World, name: string, work: (client: ClientParty) => void): Promise<void> {
@@ -194,7 +202,7 @@ async function errand(
   if (party?.process === undefined) return
   const id = channelsOf(world, party.name)[action.channel]
   if (id === undefined) return
-  const place = { ground: world.ground, scheduler: world.scheduler, network: world.network }
+  const place = { ground: world.ground, scheduler: world.scheduler, network: world.network, sockets: world.sockets }
   await world.scheduler.run(party.process, () => runErrand(place, party, action.errand, fromHex(id)))
 }
 
@@ -249,6 +257,19 @@ function crash(world: World, { party: name, kept }: { readonly party: string; re
   if (vendor !== undefined) endRuns(world.truth, vendor)
 }
 
+/** A client's journal is put back to what it was at its backup. Its generation file, on another disk, stays as it is. */
+async function restore(world: World, name: string): Promise<void> {
+  const client = world.clients.find((one) => one.name === name)
+  const image = world.backups.get(name)
+  if (client?.process === undefined || image === undefined) return
+  world.ground.count('fault: old journal')
+  // The computer goes on running: the generation file loses nothing.
+  client.crash(1)
+  client.disk.restore(image)
+  for (const channel of world.truth.channels.values()) if (channel.client === client) channel.isRestored = true
+  await start(world, name)
+}
+
 export async function start(world: World, name: string): Promise<void> {
   const party = partyOf(world, name)
   if (party === undefined || party.process !== undefined) return
@@ -272,11 +293,12 @@ function countFault({ ground, scheduler }: World, effect: Effect, outcome: Outco
   if (isMessage && scheduler.pending.find((other) => other.kind === kind) !== effect) ground.count('fault: reorder')
 }
 
-const canFail: ReadonlySet<string> = new Set(['request', 'answer', 'commit', 'read', 'handler'])
+const canFail: ReadonlySet<string> = new Set(['frame', 'request', 'answer', 'commit', 'read', 'handler'])
 
 const failures: Partial<Record<Effect['kind'], string>> = {
   request: 'drop',
   answer: 'lost answer',
+  frame: 'broken stream',
   commit: 'failed commit',
   read: 'failed read',
   handler: 'failed handler',

@@ -1,8 +1,21 @@
+import { accusations } from './adversaries/accuser.ts'
+import { cheats } from './adversaries/client.ts'
+import { eavesdroppings } from './adversaries/eavesdropper.ts'
+import { lies, overclaims } from './adversaries/vendor.ts'
+
 /** What must happen somewhere in a run that is long enough: a simulation that does not try it shows nothing about it. */
 export const kinds: readonly string[] = [
   ...['bank', 'vendor', 'client'].map((party) => `crash: ${party}`),
   ...['drop', 'lost answer', 'repeat', 'reorder', 'delay', 'partition', 'clock'].map((fault) => `fault: ${fault}`),
   ...['failed commit', 'failed read', 'lost write', 'failed handler'].map((fault) => `fault: ${fault}`),
+  ...['broken stream', 'old journal'].map((fault) => `fault: ${fault}`),
+  ...['closed', 'closed for nothing', 'expired', 'release from the bank'].map((close) => `close: ${close}`),
+  ...['badOpening', 'equivocation', 'overcharge', 'record', 'opened from the first'].map((proof) => `proof: ${proof}`),
+  ...accusations.map((kind) => `framing: ${kind}`),
+  ...eavesdroppings.map((how) => `eavesdropper: ${how}`),
+  ...cheats.map((how) => `cheat: ${how}`),
+  ...lies.filter((how) => how !== 'silence').map((how) => `lie: ${how}`),
+  ...overclaims.map((how) => `overclaim: ${how}`),
 ]
 
 /** Steps of all seeds together from which on every kind must have occurred. */

@@ -86,6 +86,7 @@ function choose(world: World, random: Random, temper: Temper): Action {
     crash: fault(temper.crash),
     part: fault(temper.network * 0.1),
     time: temper.time,
+    journal: fault(0.006),
     adversary: temper.malice,
   })
   switch (kind) {
@@ -107,6 +108,10 @@ function choose(world: World, random: Random, temper: Temper): Action {
     }
     case 'part':
       return { ...choosePartition(world, random), run }
+    case 'journal': {
+      const client = random.pick(world.clients).name
+      return { do: world.backups.has(client) && random.chance(0.5) ? 'restore' : 'backup', client, run }
+    }
     case 'adversary':
       return { ...chooseMalice(world, random), run }
     case 'time':
@@ -129,6 +134,7 @@ function chooseOfClient(world: World, random: Random): Untimed {
   const wanted = random.weighted({
     open: open.length === 0 ? 1 : open.length < 3 ? 0.02 : 0,
     buy: open.length === 0 ? 0 : 1,
+    stream: open.length === 0 ? 0 : 0.12,
     refresh: rare * 0.02,
     resend: rare * 0.03,
     close: rare * 0.02,
@@ -138,6 +144,15 @@ function chooseOfClient(world: World, random: Random): Untimed {
     return { do: 'open', client: name, vendor: vendor.name, funds: vendor.plan.unitPrice * (40 + random.below(600)) }
   }
   if (wanted === 'buy') return { do: 'buy', client: name, channel: random.pick(open), good: random.pick(wares) }
+  if (wanted === 'stream') {
+    const plan = {
+      units: 1 + random.below(12),
+      ahead: 1 + random.below(6),
+      leave: 1 + random.below(15),
+      payments: random.below(5),
+    }
+    return { do: 'stream', client: name, channel: random.pick(open), plan }
+  }
   return { do: wanted, client: name, channel: random.below(channels.length) }
 }
 
@@ -174,9 +189,10 @@ function outcomeOf({ kind }: Effect, random: Random, { network, disk }: Temper):
       return random.chance(disk) ? 'failed' : 'ok'
     case 'handler':
       return random.chance(0.1) ? 'failed' : 'ok'
+    case 'frame':
+      return random.chance(network / 3) ? 'failed' : 'ok'
     case 'turn':
     case 'timer':
-    case 'frame':
       return 'ok'
   }
 }

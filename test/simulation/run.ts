@@ -53,7 +53,9 @@ function share(orders: readonly Order[], onReport: (report: Report) => void): Pr
         next()
       })
       worker.on('error', reject)
-      worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker ended with ${code}`))))
+      worker.on('exit', (code, signal) =>
+        code === 0 ? resolve() : reject(new Error(`a worker ended with ${code ?? signal}`)),
+      )
       next()
     })
   })

@@ -4,16 +4,19 @@ import type { Batch } from '../../src/vendor/store/contract.ts'
 import { type Cheat, cheat } from './adversaries/client.ts'
 import { createGuilt, type Guilt } from './adversaries/guilt.ts'
 import { type Lie, lie } from './adversaries/vendor.ts'
+import type { Image } from './engine/disk.ts'
 import { enterWorld } from './engine/globals.ts'
 import { type Answer, createNetwork, type Message, type Network } from './engine/network.ts'
 import { createScheduler, type Effect, type Scheduler } from './engine/scheduler.ts'
+import { createSockets, type Sockets } from './engine/sockets.ts'
 import { createGround, type Journalled, type WorldPlan } from './engine/world.ts'
 import { checkJournal } from './guarantees/client.ts'
 import { checkEvidence, checkMoney, checkProof, checkSettlement } from './guarantees/money.ts'
 import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
+import { checkStream } from './guarantees/streams.ts'
 import type { Truth } from './guarantees/truth.ts'
 import { checkCommit, checkHandler, endRuns } from './guarantees/vendor.ts'
-import { checkAnswer, checkRequest } from './guarantees/wire.ts'
+import { checkAnswer, checkRequest, checkStreamFrame } from './guarantees/wire.ts'
 import { type BankParty, createBankParty } from './parties/bank.ts'
 import { asset, identityOf } from './parties/cast.ts'
 import { type ClientParty, createClientParty } from './parties/client.ts'
@@ -24,6 +27,7 @@ export interface World {
   readonly ground: Journalled
   readonly scheduler: Scheduler
   readonly network: Network
+  readonly sockets: Sockets
   readonly truth: Truth
   readonly bank: BankParty
   readonly vendors: readonly VendorParty[]
@@ -34,6 +38,8 @@ export interface World {
   readonly guilt: Guilt
   /** Evidence on its way that the bank has to take. */
   readonly expected: { readonly message: Message; readonly kind: string }[]
+  /** Journals as they were, by client. */
+  readonly backups: Map<string, Image>
   /** What a byzantine party does to the next message that it sends, by party. */
   readonly armed: Map<string, Cheat | Lie>
   /** Gives the runtime its own back, and the disks to the next world. */
@@ -58,12 +64,19 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     onRequest: (message) => sendRequest(world!, secrets, message),
     onAnswer: (message, answer) => sendAnswer(world!, secrets, message, answer),
   })
-  const leave = enterWorld({ scheduler, now: ground.now, fetch: network.fetch, WebSocket: globalThis.WebSocket })
-  const place = { ground, scheduler, network }
+  const sockets = createSockets({
+    scheduler,
+    partitions: network.partitions,
+    onFrame: ({ from, to }, message) => checkFrame(world!, secrets, { from, to, message }),
+  })
+  const leave = enterWorld({ scheduler, now: ground.now, fetch: network.fetch, WebSocket: sockets.WebSocket })
+  const place = { ground, scheduler, network, sockets }
   const createdBank = createBankParty(place, (task, args) => {
     if (task !== 'commit') return
-    checkMoney(truth)
-    for (const change of args[0] as readonly Change[]) {
+    const changes = args[0] as readonly Change[]
+    // The clock moves no money.
+    if (changes.some(({ kind }) => kind !== 'clock')) checkMoney(truth)
+    for (const change of changes) {
       if (change.kind === 'close') checkSettlement(truth, change.channelId, change.closing.settled)
       if (change.kind === 'proof') checkProof(truth, change.channelId, change.proof.cause)
     }
@@ -75,6 +88,7 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
       onCommit: (one, task, args) => task === 'commit' && checkCommit(truth, one, args[0] as Batch),
       // Every verdict built on it fails with it: what ran meanwhile is in doubt.
       onCommitFailed: (one) => endRuns(truth, one),
+      onStream: (one, url, context) => checkStream(truth, one, { url, context }),
       onHandler: (one, good, url, context) => checkHandler(truth, one, { good, url, context }),
     })
     vendors.set(name, party)
@@ -96,9 +110,11 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     guilt: createGuilt(),
     expected: [],
     armed: new Map(),
+    backups: new Map(),
     ground,
     scheduler,
     network,
+    sockets,
     truth,
     bank,
     vendors: [...vendors.values()],
@@ -113,6 +129,18 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   }
   await settleIn(world)
   return world
+}
+
+/** A frame of a stream as its sender sends it. */
+function checkFrame(
+  { truth, clients, vendors }: World,
+  secrets: SecretWatch,
+  sent: { readonly from: string; readonly to: string; readonly message: Uint8Array },
+): void {
+  const sender = [...clients, ...vendors].find(({ name }) => name === sent.from)
+  if (sender?.plan.isByzantine === true) return
+  checkStreamFrame(truth, sent)
+  secrets.scan(sent.message, sent.to)
 }
 
 /** A request as its sender sends it: an honest one is held to its word, another one may cheat. */

@@ -80,6 +80,7 @@ function badOpening(world: World, { id, vendor, client }: Channel): Made | undef
   const index = bad[0] ?? 1 + (last % 7 === 0 ? 0 : last - 1)
   // With ecdsa-xor it takes σ_i, which a client shows when it releases.
   const receipt = lockScheme === 'schnorr' ? undefined : file.payments.get(index)?.receipt
+  if (lockScheme !== 'schnorr' && receipt === undefined) return undefined
   const evidence = BadOpening.create({
     channelId,
     lockScheme,

@@ -75,7 +75,12 @@ export function createNetwork({ scheduler, onRequest, onAnswer }: NetworkOptions
       if (outcome === 'twice') send(message, { client: undefined, resolve: ignore, reject: ignore })
       deliver(message, settle)
     }
-    scheduler.ask({ kind: 'request', about: `m${message.id} ${message.from}>${message.to}`, into, happen })
+    scheduler.ask({
+      kind: 'request',
+      about: `m${message.id} ${message.from}>${message.to} ${message.path}`,
+      into,
+      happen,
+    })
   }
   const receiver = ({ to }: Message): Process | undefined => hosts.get(to)?.process()
   const isLost = (message: Message, outcome: Outcome): boolean =>

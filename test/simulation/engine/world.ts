@@ -3,7 +3,6 @@ import { concat, u32, utf8 } from '../../../src/crypto/bytes.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import type { LockSchemeName } from '../../../src/crypto/locks.ts'
 import { type UnixSeconds, unixSeconds } from '../../../src/wire/amount.ts'
-import type { Process } from './scheduler.ts'
 
 /** What a seed decides before anything happens. Plain data: it is part of a history. */
 export interface WorldPlan {
@@ -90,7 +89,10 @@ export function createGround(plan: WorldPlan, listen?: (line: string) => void): 
         size,
       )
     },
-    violate: (guarantee, detail) => void violations.push({ guarantee, detail }),
+    violate(guarantee, detail) {
+      violations.push({ guarantee, detail })
+      listen?.(`${guarantee} does not hold: ${detail}`)
+    },
     count: (what) => void counts.set(what, (counts.get(what) ?? 0) + 1),
     trace: (line) => {
       hash.update(`${now} ${line}\n`)
@@ -98,9 +100,4 @@ export function createGround(plan: WorldPlan, listen?: (line: string) => void): 
     },
     traceHash: () => hash.copy().digest('hex'),
   }
-}
-
-/** The name of a process in what is printed. */
-export function nameOf({ party, run }: Process): string {
-  return `${party}.${run}`
 }

@@ -7,7 +7,7 @@ import { meetChannel, type Truth } from './truth.ts'
 export function checkJournal(truth: Truth, client: ClientParty, { channelId: id, payment }: JournalChange): void {
   const { ground } = truth
   const channel = meetChannel(truth, client, id)
-  const { state, payments } = client.disk.files.get(id)!
+  const { state, payments, isRetired } = client.disk.files.get(id)!
   if (payment !== undefined) {
     const { index, core } = payment
     const made = toHex(core)
@@ -15,7 +15,9 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
     if (known === undefined) channel.cores.set(index, made)
     else if (known !== made) ground.violate('G8', `${client.name} made two payments ${index}`)
   }
+  if (state !== undefined && state.paid > channel.revealed) channel.revealed = state.paid
   if (state === undefined || client.plan.isByzantine) return
+  if (isRetired) ground.violate('G8', `${client.name} goes on with a channel of an old journal`)
   const { paid, acknowledged, agreed, frozen } = state
   if (state.index !== payments.size) {
     ground.violate('G10', `${client.name} counts ${state.index} payments; its journal has ${payments.size}`)

@@ -77,7 +77,7 @@ function checkReceipts(world: World, ended: readonly Ended[]): void {
   const { ground, truth, vendors } = world
   for (const { id, status, receipt } of ended) {
     const channel = truth.channels.get(id)
-    if (channel === undefined || status !== 'closed' || !isHonest(channel)) continue
+    if (channel === undefined || status !== 'closed' || !isHonest(channel) || channel.isRestored) continue
     const { contiguous } = channel.books
     if (channel.client.plan.lockScheme !== 'schnorr' || contiguous === 0 || contiguous > receiptsMax) continue
     const vendor = vendors.find(({ name }) => name === channel.vendor.name)!

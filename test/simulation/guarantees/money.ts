@@ -52,13 +52,10 @@ function show(row: Row): string {
 }
 
 function checkClientSide({ ground }: Truth, channel: Channel, settled: bigint): void {
-  const { client, vendor, id, books, funds } = channel
+  const { client, vendor, books, funds, revealed } = channel
   if (settled > funds) ground.violate('G1', `${settled} of ${funds} went to the vendor`)
   if (client.plan.isByzantine) return
-  const state = client.disk.files.get(id)?.state
-  if (settled > (state?.paid ?? 0n)) {
-    ground.violate('G3', `the vendor got ${settled}; the client has revealed ${state?.paid ?? 0n}`)
-  }
+  if (settled > revealed) ground.violate('G3', `the vendor got ${settled}; the client has revealed ${revealed}`)
   if (vendor.plan.isByzantine) return
   if (settled > books.spent) ground.violate('G3', `the vendor got ${settled}; it has charged ${books.spent}`)
 }

@@ -24,6 +24,7 @@ export interface SecretWatch {
   learn(client: ClientParty, change: JournalChange): void
   /** Looks at a message of an honest party as it leaves. */
   look(message: Message, answer?: Answer): void
+  scan(bytes: Uint8Array, host: string): void
 }
 
 export function watchSecrets(ground: Ground, isClosed: (channelId: string) => boolean): SecretWatch {
@@ -50,10 +51,15 @@ export function watchSecrets(ground: Ground, isClosed: (channelId: string) => bo
   }
 
   return {
+    scan,
     learn(client, { channelId, payment }) {
       if (client.plan.isByzantine) return
       const file = client.disk.files.get(channelId)!
-      const isReleased = (): boolean => file.state?.release !== undefined || isClosed(channelId)
+      let isGiven = false
+      const isReleased = (): boolean => {
+        isGiven ||= client.disk.files.get(channelId)?.state?.release !== undefined || isClosed(channelId)
+        return isGiven
+      }
       const never = (): boolean => false
       if (file.state === undefined) {
         const { proposed } = file

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../../src/crypto/bytes.ts'
+import { toHex } from '../../../src/crypto/bytes.ts'
 import { headerNames } from '../../../src/http/headers.ts'
 import { parseBase64url } from '../../../src/wire/base64url.ts'
 import type { ChannelMacs } from '../../../src/wire/mac.ts'
@@ -25,6 +25,10 @@ export interface Channel {
   readonly client: ClientParty
   readonly vendor: VendorParty
   readonly funds: bigint
+  /** The most that its client's journal ever said was paid: a restore does not take back what was revealed. */
+  revealed: bigint
+  /** Whether its client's journal was put back to an older state since. */
+  isRestored: boolean
   /** Once the client has opened it. */
   macs: ChannelMacs | undefined
   /** core_i by i, as the client first made it. */
@@ -32,6 +36,19 @@ export interface Channel {
   /** What the vendor's disk says. */
   readonly books: VendorBooks
   readonly runs: Map<number, Run[]>
+  /** By the digest that their payments name, in hex. */
+  readonly streams: Map<string, Stream>
+}
+
+/** One paid stream. */
+export interface Stream {
+  /** The payment that its source was asked with. */
+  begunBy: number
+  readonly price: bigint
+  /** Units. */
+  delivered: bigint
+  /** Whether its program still is the one that will charge for it. */
+  isLive: boolean
 }
 
 export interface VendorBooks {
@@ -49,6 +66,8 @@ export interface VendorPayment {
   readonly status: string
   readonly charged: bigint
   readonly core: string
+  /** d_i, in hex. */
+  readonly digest: string
 }
 
 /** One run of a handler. */
@@ -90,10 +109,13 @@ export function meetChannel(truth: Truth, client: ClientParty, id: string): Chan
     client,
     vendor,
     funds: new DataView(proposed.terms.buffer, proposed.terms.byteOffset).getBigUint64(8),
+    revealed: 0n,
+    isRestored: false,
     macs: undefined,
     cores: new Map(),
     books: emptyBooks(),
     runs: new Map(),
+    streams: new Map(),
   }
   truth.channels.set(id, channel)
   return channel
@@ -107,10 +129,6 @@ export function isHonest({ client, vendor }: Channel): boolean {
 export function macsOf(channel: Channel): ChannelMacs | undefined {
   channel.macs ??= channel.client.channels.find(({ state }) => toHex(state.channelId) === channel.id)?.state.macs
   return channel.macs
-}
-
-export function idOf(channel: Channel): Uint8Array {
-  return fromHex(channel.id)
 }
 
 /** The channel that a request to a vendor is about. */

@@ -4,7 +4,9 @@ import type { PaidContext } from '../../../src/vendor/routes.ts'
 import type { Batch } from '../../../src/vendor/store/contract.ts'
 import type { Outcome } from '../engine/scheduler.ts'
 import { type Good, goods, priceOf, type VendorParty } from '../parties/vendor.ts'
-import { type Channel, emptyBooks, findChannel, type Run, type Truth } from './truth.ts'
+import { charged, liveValue, streaming } from './served.ts'
+import { checkStreamCharge } from './streams.ts'
+import { type Channel, findChannel, type Run, type Truth } from './truth.ts'
 
 /** What came to an honest vendor's disk: reads it back and holds it to G2, G4 and G5. */
 export function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: Batch): void {
@@ -22,23 +24,13 @@ export function checkCommit(truth: Truth, vendor: VendorParty, { channels, payme
   }
 }
 
-/** Forgets what was known of a vendor's disk, and reads it anew: it was replaced. */
-export function rereadVendor(truth: Truth, vendor: VendorParty): void {
-  for (const channel of truth.channels.values()) {
-    if (channel.vendor !== vendor) continue
-    Object.assign(channel.books, { ...emptyBooks(), payments: channel.books.payments })
-    channel.books.payments.clear()
-    readChannel(truth, channel)
-    readPayments(truth, channel, undefined)
-  }
-}
-
 /** A program of this vendor ended: what ran is in doubt, and so is what it had not stored yet. */
 export function endRuns(truth: Truth, vendor: VendorParty): void {
   for (const channel of truth.channels.values()) if (channel.vendor === vendor) endRunsOf(channel)
 }
 
 function endRunsOf(channel: Channel): void {
+  for (const stream of channel.streams.values()) stream.isLive = false
   for (const runs of channel.runs.values()) for (const run of runs) run.isLive = false
 }
 
@@ -67,7 +59,7 @@ export function checkHandler(
   if (runs.some(({ isLive }) => isLive)) ground.violate('G5', `payment ${index} is served twice at once`)
   runs.push(run)
   if (!channel.client.plan.isByzantine) checkPurchase(truth, channel, { index, url })
-  const served = books.spent + liveValue(channel)
+  const served = charged(channel) + liveValue(channel) + streaming(channel)
   if (served > books.paid) {
     ground.violate('G2', `${vendor.name} serves for ${served} and can claim ${books.paid}`)
   }
@@ -75,15 +67,6 @@ export function checkHandler(
     run.state = outcome === 'ok' ? 'served' : 'failed'
     if (outcome === 'ok') ground.count('payments')
   }
-}
-
-/** What runs, or ran, and is not in the books yet. */
-function liveValue({ runs }: Channel): bigint {
-  let value = 0n
-  for (const all of runs.values()) {
-    for (const { isLive, state, price } of all) if (isLive && state !== 'failed') value += price
-  }
-  return value
 }
 
 /** What an honest client's payment is served for is what that client asked for. */
@@ -134,7 +117,10 @@ function readPayments({ ground }: Truth, channel: Channel, indices: readonly num
       )
   for (const row of rows) {
     const index = Number(row.number)
-    const now = { status: row.status as string, charged: row.charged as bigint, core: toHex(row.core as Uint8Array) }
+    const core = toHex(row.core as Uint8Array)
+    // d_i ends Tx_i, with which a core begins.
+    const digest = core.slice(104, 168)
+    const now = { status: row.status as string, charged: row.charged as bigint, core, digest }
     const before = books.payments.get(index)
     books.payments.set(index, now)
     const isFinal = before?.status === 'charged' || before?.status === 'released'
@@ -144,7 +130,8 @@ function readPayments({ ground }: Truth, channel: Channel, indices: readonly num
         `payment ${index} was ${before.status} ${before.charged}, and is ${now.status} ${now.charged}`,
       )
     }
-    if (now.status === 'charged' || now.status === 'released') checkCharge({ ground }, channel, index, now)
+    if (channel.streams.has(digest)) checkStreamCharge({ ground }, channel, digest)
+    else if (now.status === 'charged' || now.status === 'released') checkCharge({ ground }, channel, index, now)
     if (!channel.client.plan.isByzantine && channel.cores.get(index) !== now.core) {
       ground.violate('G4', `the vendor has a payment ${index} that its client did not make`)
     }
@@ -168,12 +155,13 @@ function checkCharge(
 }
 
 function checkBooks({ ground }: Truth, channel: Channel): void {
-  const { books, client, id, funds } = channel
+  const { books, client, funds, revealed } = channel
   if (books.paid > funds) ground.violate('G2', `${books.paid} was accepted; the channel has ${funds}`)
-  let charged = 0n
-  for (const payment of books.payments.values()) charged += payment.charged
-  if (charged !== books.spent) ground.violate('G5', `payments were charged ${charged}, the channel ${books.spent}`)
+  const known = charged(channel)
+  // What a stream delivered is charged to the channel at once, and to its payment when that ends.
+  if (books.spent < known || books.spent > known + streaming(channel, true)) {
+    ground.violate('G5', `payments were charged ${known}, the channel ${books.spent}`)
+  }
   if (client.plan.isByzantine) return
-  const revealed = client.disk.files.get(id)?.state?.paid ?? 0n
   if (books.paid > revealed) ground.violate('G4', `the vendor has ${books.paid}; its client has revealed ${revealed}`)
 }

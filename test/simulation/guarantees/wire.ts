@@ -5,6 +5,7 @@ import { managementPaths } from '../../../src/http/management.ts'
 import { parseBase64url } from '../../../src/wire/base64url.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
 import * as Frame from '../../../src/wire/Frame.ts'
+import { kinds } from '../../../src/wire/kinds.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
 import type { Answer, Message } from '../engine/network.ts'
 import type { ClientParty } from '../parties/client.ts'
@@ -26,6 +27,35 @@ export function checkAnswer(truth: Truth, message: Message, answer: Answer): voi
   const vendor = truth.vendors.get(message.to)
   if (vendor !== undefined && !vendor.plan.isByzantine) checkVendor(truth, message, answer)
   if (message.to === 'bank' && answer.status === 200) checkBank(truth, message)
+}
+
+/** A frame of a stream as it leaves an honest party. */
+export function checkStreamFrame(
+  truth: Truth,
+  { from, message }: { readonly from: string; readonly message: Uint8Array },
+): void {
+  const client = truth.clients.get(from)
+  if (client === undefined) {
+    const channel = [...truth.channels.values()].find((one) => {
+      const macs = one.vendor.name === from ? macsOf(one) : undefined
+      return macs !== undefined && message.length === Statement.size && Statement.parse(message, macs.statement).ok
+    })
+    if (channel !== undefined) checkStatement(truth, channel, message)
+    return
+  }
+  const file = [...client.disk.files].find(([id]) => id.startsWith(toHex(message.subarray(1, 17))))?.[1]
+  if (message[0] === kinds.payment) {
+    const parsed = Frame.parsePayment(message)
+    const stored = parsed.ok ? file?.payments.get(parsed.value.index) : undefined
+    const isStored = stored !== undefined && equal(stored.frame, message)
+    if (!isStored) truth.ground.violate('G8', `${from} sends a payment that its journal does not have`)
+  }
+  if (message[0] !== kinds.tick) return
+  const tick = Frame.parseTick(message)
+  if (!tick.ok || file?.state === undefined) return
+  const { number, step } = file.state.segment
+  const isStored = tick.value.segment < number || (tick.value.segment === number && tick.value.step <= step)
+  if (!isStored) truth.ground.violate('G10', `${from} reveals a coin that its journal does not count`)
 }
 
 function checkClient({ ground }: Truth, client: ClientParty, { path, headers, body }: Message): void {

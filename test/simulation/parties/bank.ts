@@ -7,6 +7,7 @@ import { Bank as Decide } from '../../../src/protocol/index.ts'
 import { accessDisk, type Disk, type DiskAccess, leaveDisk, takeDisk } from '../engine/disk.ts'
 import type { Network } from '../engine/network.ts'
 import type { Process, Scheduler } from '../engine/scheduler.ts'
+import type { Sockets } from '../engine/sockets.ts'
 import type { Ground } from '../engine/world.ts'
 import { asset, identityOf, network as networkName } from './cast.ts'
 import { isExpected, serveSafely } from './faults.ts'
@@ -31,6 +32,7 @@ export interface Place {
   readonly ground: Ground
   readonly scheduler: Scheduler
   readonly network: Network
+  readonly sockets: Sockets
 }
 
 /** What keeps strangers off is not what a simulation is about: it would only keep the adversaries off. */

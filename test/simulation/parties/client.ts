@@ -30,16 +30,27 @@ export interface ClientParty {
   /** Each begins something and lets it run as far as it comes. Nothing happens while the program is down. */
   open(vendor: VendorParty, funds: bigint): void
   buy(channel: PayingChannel, vendor: VendorParty, good: Good): void
+  /** `units` there are at most; `leave` says after how many it goes. */
+  stream(channel: PayingChannel, vendor: VendorParty, plan: StreamPlan): void
   refresh(channel: PayingChannel): void
   resend(channel: PayingChannel): void
   close(channel: PayingChannel): void
+}
+
+export interface StreamPlan {
+  readonly units: number
+  readonly ahead: number
+  /** Units after which the client leaves. */
+  readonly leave: number
+  /** Every so many units are paid with a payment of their own, 0: none but the first. */
+  readonly payments: number
 }
 
 /** What a client asked for, by the digest that its payment names. */
 export interface Purchase {
   readonly client: string
   readonly vendor: string
-  readonly good: Good
+  readonly good: Good | 'stream'
   readonly url: string
   readonly price: bigint
 }
@@ -54,7 +65,7 @@ export interface ClientEvents {
 }
 
 export function createClientParty(
-  { ground, scheduler, network }: Place,
+  { ground, scheduler, network, sockets }: Place,
   name: string,
   plan: ClientPlan,
   events: ClientEvents,
@@ -141,6 +152,7 @@ export function createClientParty(
     crash(kept) {
       for (const write of running?.access.underway.slice(0, kept) ?? []) write()
       if (running !== undefined) scheduler.kill(running.process)
+      if (running !== undefined) sockets.disconnect(running.process)
       running = undefined
       channels = []
       if (kept === 0) disk.losePower()
@@ -162,6 +174,25 @@ export function createClientParty(
           events.onServed(party, purchase, response.status)
           // Who is told that a channel has ended pays with another one.
           if (response.status !== 200 && ended.has(reasonIn(await response.text()))) finished.add(nameOf(channel))
+        },
+        channel,
+      )
+    },
+    stream: (channel, vendor, { units, ahead, leave, payments }) => {
+      const url = `${urlOf(vendor.name)}/stream/${name}-${++purchases}-${units}`
+      const price = BigInt(vendor.plan.unitPrice)
+      const purchase = { client: name, vendor: vendor.name, good: 'stream' as const, url, price }
+      events.onPurchase(toHex(requestDigest({ method: 'GET', target: url })), purchase)
+      const isPayment = (unit: number): boolean => payments > 0 && unit % payments === 0
+      begin(
+        'stream',
+        async () => {
+          let left = leave
+          for await (const _unit of channel.stream(url, { price, ahead, isPayment })) {
+            ground.count('deliveries')
+            left -= 1
+            if (left === 0) break
+          }
         },
         channel,
       )

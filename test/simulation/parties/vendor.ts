@@ -3,12 +3,15 @@ import type * as Offer from '../../../src/http/Offer.ts'
 import type { ClosingOptions } from '../../../src/vendor/closing.ts'
 import { management } from '../../../src/vendor/management.ts'
 import { paywall } from '../../../src/vendor/paywall.ts'
-import type { PaidContext, PaidRoute } from '../../../src/vendor/routes.ts'
+import { matchPath, type PaidContext, type PaidRoute } from '../../../src/vendor/routes.ts'
 import { schema, tasks, vendorStore } from '../../../src/vendor/store/tasks.ts'
+import { StreamSession } from '../../../src/vendor/stream.ts'
 import { Till } from '../../../src/vendor/till.ts'
 import { amount } from '../../../src/wire/amount.ts'
+import { kinds } from '../../../src/wire/kinds.ts'
 import { accessDisk, type DiskAccess, leaveDisk, takeDisk } from '../engine/disk.ts'
 import type { Outcome, Process } from '../engine/scheduler.ts'
+import type { ServerSocket } from '../engine/sockets.ts'
 import type { VendorPlan } from '../engine/world.ts'
 import { graceSeconds, type Party, type Place } from './bank.ts'
 import { asset, identityOf, network as networkName, urlOf } from './cast.ts'
@@ -41,16 +44,25 @@ export function priceOf(good: Good, { unitPrice }: VendorPlan): bigint {
   return goods[good].price * BigInt(unitPrice) + (good === 'crate' ? 3n : 0n)
 }
 
+/** A stream of units that cost one unit of the channel each; how many there are is in its address. */
+export const streamPath = '/stream/:number'
+
+export function streamLength(url: string): number {
+  return Number(url.slice(url.lastIndexOf('-') + 1))
+}
+
 /** Told of what a vendor's program does. */
 export interface VendorEvents {
   readonly onCommit: (party: VendorParty, name: string, args: readonly unknown[]) => void
   readonly onCommitFailed: (party: VendorParty) => void
+  /** A stream is asked for its units; what it gives is told of each one as it leaves. */
+  readonly onStream: (party: VendorParty, url: string, context: PaidContext) => () => void
   /** A handler begins; what it gives is told how it ends. */
   readonly onHandler: (party: VendorParty, good: Good, url: string, context: PaidContext) => (outcome: Outcome) => void
 }
 
 export function createVendorParty(
-  { ground, scheduler, network }: Place,
+  { ground, scheduler, network, sockets }: Place,
   name: string,
   plan: VendorPlan,
   events: VendorEvents,
@@ -165,6 +177,7 @@ export function createVendorParty(
       for (const write of running?.access.underway.slice(0, kept) ?? []) write()
       if (running !== undefined) scheduler.kill(running.process)
       if (running !== undefined) network.disconnect(running.process)
+      if (running !== undefined) sockets.disconnect(running.process)
       running = undefined
     },
     leave: () => leaveDisk(schema, disk),
@@ -174,6 +187,32 @@ export function createVendorParty(
     serve: (request) => {
       const { serve } = running!
       return serveSafely(() => serve(request), name, ground)
+    },
+  })
+  sockets.addHost(name, {
+    process: () => running?.process,
+    accept(path, socket) {
+      const params = matchPath(streamPath, path)
+      if (params === undefined || running === undefined) return undefined
+      const { till } = running
+      const target = url + path
+      let delivered = (): void => undefined
+      const source = (context: PaidContext): Iterable<Uint8Array> => {
+        delivered = events.onStream(party, target, context)
+        return Array.from({ length: streamLength(target) }, (_, unit) => Uint8Array.of(unit))
+      }
+      const route = { path: streamPath, price: BigInt(plan.unitPrice), source }
+      const send: ServerSocket['send'] = (message, left) => {
+        if (message[0] === kinds.delivery) delivered()
+        socket.send(message, left)
+      }
+      const watched = Object.create(socket, { send: { value: send } }) as ServerSocket
+      const onError = (error: unknown): void => void isExpected(error, `${name}'s streams`, ground)
+      const session = new StreamSession({ till, route, params, target, socket: watched, onError })
+      return {
+        receive: (message) => void session.receive(message),
+        leave: () => void session.leave().catch(onError),
+      }
     },
   })
   start()
