@@ -63,7 +63,7 @@ function outcomes(all: readonly Outcome[]): string {
     measured === null ? '' : `${print(measured)} ${of}`,
     met === null ? '' : met ? 'met' : 'MISSED',
   ])
-  return table(['target of PROTOCOL 6 (CPU time)', 'target', 'measured', ''], rows, [1, 2])
+  return table(['target of Design 6 (CPU time)', 'target', 'measured', ''], rows, [1, 2])
 }
 
 function raw(results: Results): string {

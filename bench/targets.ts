@@ -2,7 +2,7 @@ import type { VariantName } from './catalogue.ts'
 import type { Results } from './rounds.ts'
 import { cpuMicros, ratio } from './statistics.ts'
 
-/** One line of PROTOCOL 6 that a process alone can show. */
+/** One line of Design 6 that a process alone can show. */
 interface Target {
   readonly what: string
   readonly sense: '≤' | '≥' | '<'

@@ -56,6 +56,23 @@ describe('a document names', () => {
     expect(scripts.filter((script) => packageJson.scripts[script] === undefined)).toEqual([])
   })
 
+  test('sections of the design that there are, and so do the sources', () => {
+    const design = readFileSync(join(root, 'docs/design.md'), 'utf8')
+    const sections = new Set([...design.matchAll(/^##+ (\d(?:\.\d+)?)\b/gm)].map(([, number]) => number))
+    const texts = ['bench', 'contracts', 'docs', 'examples', 'scripts', 'src', 'test', 'web']
+      .filter((folder) => existsSync(join(root, folder)))
+      .flatMap((folder) => filesUnder(folder).filter((path) => /\.(ts|md|sol)$/.test(path)))
+      .map((path) => ({ path, text: readFileSync(join(root, path), 'utf8') }))
+    const named = texts.flatMap(({ path, text }) =>
+      [...text.matchAll(/\bDesign (\d(?:\.\d+)?)(?: and (\d\.\d+))?/g)].flatMap(([, ...numbers]) =>
+        numbers.filter((number) => number !== undefined).map((number) => ({ path, number })),
+      ),
+    )
+    expect(named.length).toBeGreaterThan(40)
+    expect(named.filter(({ number }) => !sections.has(number))).toEqual([])
+    expect(texts.filter(({ text }) => /\bPROTOCOL \d/.test(text)).map(({ path }) => path)).toEqual([])
+  })
+
   test('tests that there are, in the files that it links to', () => {
     const named = documents.flatMap(({ path, text }) =>
       [...text.matchAll(/\]\(([^)\s]*\.test\.ts)\)((?:,? “[^”]+”)*)/g)].flatMap(([, link = '', names = '']) =>

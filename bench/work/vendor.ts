@@ -6,7 +6,7 @@ import { backendName, type Channel, entropy, must, now, openChannel, pay, price,
 import { each, times, type Work } from '../measure.ts'
 
 /**
- * One accepted coin payment, as a frame: version, size, fields, channel, then the verdict in the order of PROTOCOL 3.5, then
+ * One accepted coin payment, as a frame: version, size, fields, channel, then the verdict in the order of Design 3.5, then
  * its price reserved and charged. Neither a store nor an answer.
  */
 export function payment(): Work<readonly Uint8Array[]> {

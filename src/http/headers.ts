@@ -9,7 +9,7 @@ import { type Malformed, type Parsed, parsed } from '../wire/parsed.ts'
 import * as Statement from '../wire/Statement.ts'
 import type * as Terms from '../wire/Terms.ts'
 
-/** Header names of the HTTP binding: PROTOCOL 3.10. Values are base64url of the messages. */
+/** Header names of the HTTP binding: Design 3.10. Values are base64url of the messages. */
 export const headerNames = {
   channel: 'Lockstep-Channel',
   payment: 'Lockstep-Payment',

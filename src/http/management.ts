@@ -2,7 +2,7 @@ import { sizes } from '../wire/kinds.ts'
 import type { Parsed } from '../wire/parsed.ts'
 import { bytesOf, object, parseJson, whole } from './json.ts'
 
-/** Paths under a vendor's address, beside those it sells: all of them `POST`. PROTOCOL 3.10. */
+/** Paths under a vendor's address, beside those it sells: all of them `POST`. Design 3.10. */
 export const managementPaths = {
   /** An ask of 34 bytes; its answer is a statement or a closing. */
   ask: '/lockstep/ask',

@@ -5,7 +5,7 @@ import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
 import * as Statement from '../wire/Statement.ts'
 import { isProblemReason, type Problem, problemOf } from './problems.ts'
 
-/** WebSocket subprotocol of paid streams: PROTOCOL 3.10. Every message is binary and starts with its kind. */
+/** WebSocket subprotocol of paid streams: Design 3.10. Every message is binary and starts with its kind. */
 export const subprotocol = 'lockstep.1'
 
 /** The longest message a client sends: the attachment. A vendor reads no longer one. */

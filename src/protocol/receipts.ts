@@ -38,7 +38,7 @@ export function signed(chain: Chain, index: number): Committed {
   }
 }
 
-/** From `σ_n` down to `σ_0`, each verified as it opens: PROTOCOL 3.7, both schemes. */
+/** From `σ_n` down to `σ_0`, each verified as it opens: Design 3.7, both schemes. */
 export function openFromLast(chain: Chain, last: Uint8Array): Opened {
   const scheme = lockSchemes[chain.terms.lockScheme]
   const receipts: Uint8Array[] = new Array(chain.cores.length + 1)

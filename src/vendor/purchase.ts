@@ -24,7 +24,7 @@ export interface Purchase {
   readonly onError: (error: unknown) => void
 }
 
-/** The largest answer that is kept for a retry. PROTOCOL 3.5. */
+/** The largest answer that is kept for a retry. Design 3.5. */
 export const answerSizeMax = 65_536
 
 /**

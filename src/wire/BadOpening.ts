@@ -8,7 +8,7 @@ import { malformed, type Parsed, parsed } from './parsed.ts'
 import * as Transcript from './Transcript.ts'
 
 /**
- * Shows that `lk_i`, which the client signed in a checkpoint, does not lock receipt `i − 1` under receipt `i`: PROTOCOL 3.7.
+ * Shows that `lk_i`, which the client signed in a checkpoint, does not lock receipt `i − 1` under receipt `i`: Design 3.7.
  * What the bank has itself, `Tx_0`, `c_0` and `γ`, is not in it.
  */
 export interface BadOpening {

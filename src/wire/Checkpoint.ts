@@ -8,7 +8,7 @@ import { amountField, bytes, constant, layout, u16, u32 } from './layout.ts'
 import { malformed, type Parsed } from './parsed.ts'
 
 /**
- * The channel key's clear signature over the amount so far and the next segment: PROTOCOL 3.2.
+ * The channel key's clear signature over the amount so far and the next segment: Design 3.2.
  * `segment` is the number of the segment it opens; its base amount `A` is `amount`.
  */
 export interface Checkpoint {

@@ -9,7 +9,7 @@ import { amountField, bytes, constant, copy, layout, u8, u16, u32 } from './layo
 import { malformed, type Parsed, parsed } from './parsed.ts'
 import * as Transcript from './Transcript.ts'
 
-/** What proves a vendor's claim: PROTOCOL 3.7. */
+/** What proves a vendor's claim: Design 3.7. */
 export type Evidence =
   | { readonly kind: 'none' }
   /** The latest checkpoint, if there was one, and a coin of the segment it opened (`step` 0: no coin). */
@@ -17,7 +17,7 @@ export type Evidence =
   /** `σ_0` and `σ_n`. */
   | { readonly kind: 'receipts'; readonly first: Uint8Array; readonly last: Uint8Array }
 
-/** The vendor's signed claim on a channel. PROTOCOL 3.7. */
+/** The vendor's signed claim on a channel. Design 3.7. */
 export interface Close {
   readonly channelId: Uint8Array
   readonly amount: Amount

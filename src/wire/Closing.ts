@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts'
 import { amountField, bytes, constant, layout, u32 } from './layout.ts'
 import type { Parsed } from './parsed.ts'
 
-/** The vendor's signed last statement: nothing is accepted after it. 141 bytes. PROTOCOL 3.7. */
+/** The vendor's signed last statement: nothing is accepted after it. 141 bytes. Design 3.7. */
 export interface Closing {
   readonly channelId: Uint8Array
   /** n. */

@@ -9,7 +9,7 @@ import { amountField, ascii, bytes, choice, constant, copy, layout, timeField } 
 import { malformed, type Parsed, parsed } from './parsed.ts'
 
 /**
- * What an account tells its bank to do: PROTOCOL 3.8. Bank, network, account, id and the time it is valid are all signed:
+ * What an account tells its bank to do: Design 3.8. Bank, network, account, id and the time it is valid are all signed:
  * sent again it gets the same answer; the same id with another body is refused. 218 to 454 bytes.
  *
  * `Open` is a command of its own: its terms bind bank and network. What proves itself, a closing, a fraud or a release after

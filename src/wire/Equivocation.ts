@@ -14,7 +14,7 @@ export interface SignedTransaction {
 }
 
 /**
- * Two receipts on different `Tx_i` for one `i`: PROTOCOL 3.7. 298 bytes. The lower `Tx_i` comes first, so that there is one
+ * Two receipts on different `Tx_i` for one `i`: Design 3.7. 298 bytes. The lower `Tx_i` comes first, so that there is one
  * form of it.
  */
 export interface Equivocation {

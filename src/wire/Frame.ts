@@ -5,7 +5,7 @@ import type { Layout } from './layout.ts'
 import { bytes, choice, constant, layout, timeField, u16, u32 } from './layout.ts'
 import { malformed, type Parsed } from './parsed.ts'
 
-/** One purchase as it travels: 179 bytes with `schnorr`, 211 with `ecdsa-xor`. PROTOCOL 3.4. */
+/** One purchase as it travels: 179 bytes with `schnorr`, 211 with `ecdsa-xor`. Design 3.4. */
 export interface Payment {
   readonly reference: Uint8Array
   readonly segment: number

@@ -8,7 +8,7 @@ import type { Parsed } from './parsed.ts'
 import * as Terms from './Terms.ts'
 
 /**
- * An account's command to open a channel: PROTOCOL 3.1 and 3.8. It binds bank and network through the terms. Sent again
+ * An account's command to open a channel: Design 3.1 and 3.8. It binds bank and network through the terms. Sent again
  * it gets the same answer; the same id with another body is refused. 529 bytes.
  */
 export interface Open {

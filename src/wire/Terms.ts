@@ -7,7 +7,7 @@ import type { Layout } from './layout.ts'
 import { amountField, ascii, bytes, choice, constant, layout, timeField, u16, u32 } from './layout.ts'
 import { malformed, type Parsed } from './parsed.ts'
 
-/** What client, vendor and bank agree on before a channel opens: PROTOCOL 3.1. Never changes afterwards. */
+/** What client, vendor and bank agree on before a channel opens: Design 3.1. Never changes afterwards. */
 export interface Terms {
   readonly version: number
   readonly lockScheme: LockSchemeName

@@ -4,7 +4,7 @@ import type { Layout } from './layout.ts'
 import { bytes, layout, u32 } from './layout.ts'
 import { transactionLayout } from './Transaction.ts'
 
-/** What a payment adds to the transcript: `core_i` of PROTOCOL 1. */
+/** What a payment adds to the transcript: `core_i` of Design 1. */
 export interface Core {
   readonly transaction: Uint8Array
   readonly segment: number

@@ -38,13 +38,13 @@ export const sizes = {
   signature: 64,
 } as const
 
-/** Units in a segment, and so coins a verifier ever walks: PROTOCOL 3.2. */
+/** Units in a segment, and so coins a verifier ever walks: Design 3.2. */
 export const segmentLengthMax = 1024
 
-/** Payments between two checkpoints, and so cores that a proof of fraud ever holds, but for the one before: PROTOCOL 3.2. */
+/** Payments between two checkpoints, and so cores that a proof of fraud ever holds, but for the one before: Design 3.2. */
 export const checkpointEvery = 1024
 
-/** Indices past the contiguous prefix that a vendor accepts: PROTOCOL 3.5. */
+/** Indices past the contiguous prefix that a vendor accepts: Design 3.5. */
 export const windowSize = 1024
 
 export const indexMax = 0xffffffff

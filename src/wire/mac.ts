@@ -4,7 +4,7 @@ import { createMac, hkdf } from '../crypto/mac.ts'
 import type { Mac } from './Frame.ts'
 import { sizes } from './kinds.ts'
 
-/** The two MACs of a channel, one a direction: PROTOCOL 3.1 and 3.4. */
+/** The two MACs of a channel, one a direction: Design 3.1 and 3.4. */
 export interface ChannelMacs {
   /** Client to vendor: frames. */
   readonly frame: Mac

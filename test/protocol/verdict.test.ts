@@ -118,7 +118,7 @@ function makeCheckpoint(world: World, attempt: Attempt): Checkpoint.SignedCheckp
   return { ...checkpoint, reference, signature }
 }
 
-/** In the order of PROTOCOL 3.5. */
+/** In the order of Design 3.5. */
 const faults: readonly Fault<Attempt>[] = [
   { reason: 'Malformed', detail: /bytes/, fields: ['cut'], apply: (attempt) => (attempt.cut = 1) },
   {

@@ -1,7 +1,7 @@
 import type { Age } from './reads.ts'
 
 /**
- * The second place of PROTOCOL 3.6: which journal is the newest. Put on another disk, it also shows that a whole disk was
+ * The second place of Design 3.6: which journal is the newest. Put on another disk, it also shows that a whole disk was
  * copied or set back.
  *
  * At a start the mark first names both generations, then the journal takes the next one, then the mark names that alone: a

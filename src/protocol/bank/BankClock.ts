@@ -4,7 +4,7 @@ import type { Terms } from '../../wire/Terms.ts'
 import { assert } from '../assert.ts'
 
 /**
- * The bank's clock: PROTOCOL 3.7. Plain data, to be stored at every step.
+ * The bank's clock: Design 3.7. Plain data, to be stored at every step.
  *
  * It follows the system's clock and never goes back. What the system's clock says is doubted when it leaves what the
  * process itself measured, or when the bank was away for long: then the clock goes on by its own measure, and no deadline

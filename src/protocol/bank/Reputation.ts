@@ -4,7 +4,7 @@ import { count } from '../../wire/amount.ts'
 import { assert } from '../assert.ts'
 
 /**
- * Reputation, 0 to 100: PROTOCOL 3.8. A history is every change an account's score ever had, each with its cause; the score is
+ * Reputation, 0 to 100: Design 3.8. A history is every change an account's score ever had, each with its cause; the score is
  * what the history comes to. Pure: the same history, event and time give the same changes.
  *
  * | event | whose | changes the score by | how often |

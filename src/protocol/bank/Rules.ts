@@ -1,4 +1,4 @@
-/** What a bank demands before it opens a channel: data, published with its offer. PROTOCOL 3.8. */
+/** What a bank demands before it opens a channel: data, published with its offer. Design 3.8. */
 export interface Rules {
   /** Asset names, such as `USD/6`. */
   readonly assets: readonly string[]

@@ -10,7 +10,7 @@ import type { BankChannel } from './close.ts'
 import type { Proven } from './equivocation.ts'
 
 /**
- * Judges a lock that does not open: PROTOCOL 3.7. The client's checkpoint signs `t_m`, which fixes every core up to `m`: so
+ * Judges a lock that does not open: Design 3.7. The client's checkpoint signs `t_m`, which fixes every core up to `m`: so
  * commitments, lock and transactions are the client's own word. With `schnorr` they contradict each other by
  * `lk_i·G ≠ S_{i-1} + S_i`. With `ecdsa-xor` it takes `σ_i`: the one that `c_i` says, and what it unlocks is not `σ_{i-1}`.
  *

@@ -32,7 +32,7 @@ export interface Settlement {
 }
 
 /**
- * Decides a claim on an open channel: PROTOCOL 3.7. That the channel is open, the caller's compare-and-set makes sure of.
+ * Decides a claim on an open channel: Design 3.7. That the channel is open, the caller's compare-and-set makes sure of.
  * `now` is `BankClock.timeOf` this channel, so that a claim is in time exactly while an expiry is not.
  */
 export function assessClose(close: Close.SignedClose, channel: BankChannel, now: UnixSeconds): Refusal | Settlement {

@@ -6,7 +6,7 @@ import * as BankClock from './BankClock.ts'
 import { assessChannel, assessOwner, type BookedChannel } from './channel.ts'
 import { assessRelease } from './release.ts'
 
-/** What the parties left at the bank for each other, where they do not reach each other: PROTOCOL 3.7. */
+/** What the parties left at the bank for each other, where they do not reach each other: Design 3.7. */
 export interface Ending {
   /** The vendor's last statement. The first that is left stays. */
   readonly closing?: Closing.Closing
@@ -82,7 +82,7 @@ export function assessFetchRelease(
 }
 
 /**
- * Whether the client's account kept its release back through grace, though it fetched the closing: PROTOCOL 3.8. Only where
+ * Whether the client's account kept its release back through grace, though it fetched the closing: Design 3.8. Only where
  * the bank's `σ_0` does not open the receipts. Asked once the deadline has passed, and never before the account had as long
  * as the grace to answer. A bank that asks again gets the same answer until a release or a dispute comes.
  */

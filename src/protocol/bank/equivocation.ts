@@ -12,7 +12,7 @@ export interface Proven {
 }
 
 /**
- * Judges two receipts on different transactions of one payment: PROTOCOL 3.7. A client signs one `Tx_i` for each `i` and
+ * Judges two receipts on different transactions of one payment: Design 3.7. A client signs one `Tx_i` for each `i` and
  * stores it before it sends it, so that only one that cheats, or went on after an old backup, ever signed two.
  */
 export function assessEquivocation(

@@ -11,7 +11,7 @@ export interface Expiry {
 }
 
 /**
- * Decides whether a channel's funds go back to its client: PROTOCOL 3.7. At any moment either this or a claim is in time,
+ * Decides whether a channel's funds go back to its client: Design 3.7. At any moment either this or a claim is in time,
  * never both, since both go by `BankClock.timeOf`.
  */
 export function assessExpire(args: {

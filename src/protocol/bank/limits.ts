@@ -2,7 +2,7 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { unixSeconds } from '../../wire/amount.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
-/** What a bank lets one account or one sender do: data. PROTOCOL 3.8. */
+/** What a bank lets one account or one sender do: data. Design 3.8. */
 export interface Limits {
   /** Asset → the least that a channel may hold. Absent: the least of all is 1. */
   readonly channelMin: ReadonlyMap<string, bigint>

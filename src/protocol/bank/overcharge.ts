@@ -19,7 +19,7 @@ export interface Overcharge {
 }
 
 /**
- * Judges a closing against what its vendor was paid: PROTOCOL 3.7. A vendor stores its closing before it leaves and charges
+ * Judges a closing against what its vendor was paid: Design 3.7. A vendor stores its closing before it leaves and charges
  * nothing after it, so that an honest one never claimed more than any closing of its own says.
  */
 export function assessOvercharge(args: {

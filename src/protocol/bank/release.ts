@@ -20,7 +20,7 @@ export interface ReleaseVerdict {
 }
 
 /**
- * Judges a release that is left at the bank, before a claim or after it: PROTOCOL 3.7. After a claim it proves itself. Before
+ * Judges a release that is left at the bank, before a claim or after it: Design 3.7. After a claim it proves itself. Before
  * one nobody but the client knows what `σ_n` is: a vendor that has a checkpoint at `n` could leave rubbish in the client's
  * place, so that only the client's own account leaves it.
  */

@@ -13,7 +13,7 @@ import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 
-/** What only the client holds. Random, and left out of backups: PROTOCOL 3.1. */
+/** What only the client holds. Random, and left out of backups: Design 3.1. */
 export interface ChannelSecrets {
   /** Secret of the channel key. */
   readonly channelKey: Uint8Array

@@ -19,7 +19,7 @@ export interface Acceptance {
   readonly graceMin: number
 }
 
-/** A valid attachment, as PROTOCOL 3.1 says, checked in that order but for γ, the one signature, which comes last. */
+/** A valid attachment, as Design 3.1 says, checked in that order but for γ, the one signature, which comes last. */
 export function assessAttachment(
   attachment: Attachment.Attachment & { readonly agreed: Terms },
   acceptance: Acceptance,

@@ -3,7 +3,7 @@ import { type Refusal, refuse } from '../refusals.ts'
 import { credit, type VendorChannel } from './Channel.ts'
 
 /**
- * What is set aside for one request while its handler runs. Charged once or released once, never both: PROTOCOL 3.5.
+ * What is set aside for one request while its handler runs. Charged once or released once, never both: Design 3.5.
  */
 export interface Reservation {
   readonly index: number

@@ -22,7 +22,7 @@ export interface Received<T> {
 export type PaymentVerdict = Refusal | { readonly ok: true; readonly accepted: Accepted }
 
 /**
- * The verdict on a payment, in the order of PROTOCOL 3.5; size, version and channel were looked at to get here. A refusal changes
+ * The verdict on a payment, in the order of Design 3.5; size, version and channel were looked at to get here. A refusal changes
  * nothing but the strike counter. After an acceptance the caller makes the channel durable, then looks at the request.
  *
  * `IndexSeen` says only that the index is taken: whether this is the same payment again, the store knows.

@@ -26,7 +26,7 @@ export interface VendorPlan {
   readonly segmentLength: number
 }
 
-/** A guarantee of PROTOCOL 4, or `bug`: an assertion of the program itself. */
+/** A guarantee of Design 4, or `bug`: an assertion of the program itself. */
 export type Guarantee = `G${1 | 2 | 3 | 4 | 5 | 6 | 7 | 8 | 9 | 10 | 11 | 12}` | 'bug'
 
 export interface Violation {

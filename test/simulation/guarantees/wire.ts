@@ -127,7 +127,7 @@ function checkBank({ ground, bank }: Truth, { path, body }: Message): void {
   }
 }
 
-/** Account and id of an opening: PROTOCOL 3.8. */
+/** Account and id of an opening: Design 3.8. */
 function openedBy(open: Uint8Array): { readonly account: Uint8Array; readonly id: Uint8Array } {
   return { account: open.subarray(1, 33), id: open.subarray(33, 49) }
 }
