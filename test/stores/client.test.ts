@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import type { Journal, ProposedChannel } from '../../src/client/journal/contract.ts'
+import type { Journal } from '../../src/client/journal/contract.ts'
 import { type JournalTasks, journalOf } from '../../src/client/journal/tasks.ts'
 import { methodsOf, type Runner, type TasksOf } from '../../src/sql/program.ts'
-import { bytesOf } from '../protocol/world.ts'
 import { schema, tasks } from './clientTasks.ts'
 import { paymentOf, proposed, state } from './journalChannels.ts'
+import { journalLaws } from './journalLaws.ts'
 import { kindsOf, type Place } from './places.ts'
 import { usePostgres } from './postgres.ts'
 
@@ -26,85 +26,9 @@ describe.each(kinds)('a client’s journal on $name', ({ make }) => {
     return { place, runner, journal: journalOf(runner), database }
   }
 
-  describe('keeps', () => {
-    test('a proposed channel with its secrets, before and after its first state', async () => {
-      const { journal, place } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      expect(await journal.channels()).toEqual([{ ...channel, state: undefined }])
-      await journal.commit(channel.channelId, state(0))
-      await payUpTo(journal, channel, 7)
-      const full = state(7, { checkpoint: bytesOf('c'), frozen: 'why', closing: bytesOf('k'), release: bytesOf('r') })
-      await journal.commit(channel.channelId, full)
-      expect(await journalOf(await place.open()).channels()).toEqual([{ ...channel, state: full }])
-    })
-
-    test('payments as they were made, in order', async () => {
-      const { journal } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      await payUpTo(journal, channel, 2)
-      expect(await journal.payments(channel.channelId)).toEqual([paymentOf(1), paymentOf(2)])
-      expect(await journal.payments(bytesOf('none'))).toEqual([])
-    })
-  })
-
-  describe('refuses', () => {
-    test.each([
-      ['fewer payments', { index: 4 }],
-      ['less paid', { paid: 2n ** 62n - 1n }],
-      ['less agreed', { agreed: 49n, acknowledged: 0n }],
-    ])('a state with %s than it has, and writes nothing', async (_, change) => {
-      const { journal, place } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      await payUpTo(journal, channel, 5)
-      await journal.commit(channel.channelId, state(5, { paid: 2n ** 62n }))
-      const before = await contents(place)
-      const older = state(5, { paid: 2n ** 62n, ...change })
-      await expect(journal.commit(channel.channelId, older, paymentOf(6))).rejects.toThrow('newer state')
-      expect(await contents(place)).toEqual(before)
-    })
-
-    test('a second payment of one index, and the state that came with it', async () => {
-      const { journal, place } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      await journal.commit(channel.channelId, state(1), paymentOf(1))
-      const before = await contents(place)
-      await expect(journal.commit(channel.channelId, state(2), paymentOf(1))).rejects.toThrow(/constraint/)
-      expect(await contents(place)).toEqual(before)
-    })
-
-    test('a state that counts a payment which it does not have', async () => {
-      const { journal, place } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      await payUpTo(journal, channel, 2)
-      const before = await contents(place)
-      await expect(journal.commit(channel.channelId, state(3))).rejects.toThrow('could not be stored')
-      await expect(journal.commit(channel.channelId, state(4), paymentOf(4))).rejects.toThrow('could not be stored')
-      expect(await contents(place)).toEqual(before)
-      await journal.commit(channel.channelId, state(3), paymentOf(3))
-    })
-
-    test('a channel that it does not know, and one that it knows already', async () => {
-      const { journal, place } = await open()
-      await journal.propose(proposed('one'))
-      const before = await contents(place)
-      await expect(journal.commit(bytesOf('none'), state(1))).rejects.toThrow('unknown')
-      await expect(journal.propose(proposed('one'))).rejects.toThrow(/constraint/)
-      expect(await contents(place)).toEqual(before)
-    })
-
-    test('to thaw what was frozen', async () => {
-      const { journal } = await open()
-      const channel = proposed('one')
-      await journal.propose(channel)
-      await journal.commit(channel.channelId, state(0, { frozen: 'overcharged' }))
-      await journal.commit(channel.channelId, state(0))
-      expect((await journal.channels())[0]?.state?.frozen).toBe('overcharged')
-    })
+  journalLaws(async () => {
+    const { place, journal } = await open()
+    return { journal, reopen: async () => journalOf(await place.open()), contents: () => contents(place) }
   })
 
   test('counts its commits, and lets no older generation write', async () => {
@@ -170,8 +94,4 @@ const tables = ['channels', 'secrets', 'states', 'payments', 'generations']
 async function contents(place: Place): Promise<Readonly<Record<string, unknown>>> {
   const rows = await Promise.all(tables.map((table) => place.sql(`SELECT * FROM ${table} ORDER BY 1, 2, 3`)))
   return Object.fromEntries(tables.map((table, at) => [table, rows[at]]))
-}
-
-async function payUpTo(journal: Journal, { channelId }: ProposedChannel, last: number): Promise<void> {
-  for (let index = 1; index <= last; index++) await journal.commit(channelId, state(index), paymentOf(index))
 }
