@@ -1,16 +1,19 @@
 import type { Action } from './actions.ts'
-import { type History, replay, type Simulated } from './simulate.ts'
+import { type History, replay, type Simulated, type Watch } from './simulate.ts'
 
 /**
  * A history as short as can be found in which the same guarantee fails: takes away ever smaller parts of it, and keeps
  * what is left as long as it still fails. Every part of a history is one.
  */
-export async function shrink(failed: Simulated, secondsMax = 30): Promise<Simulated> {
+export async function shrink(
+  failed: Simulated,
+  { secondsMax = 30, check }: Pick<Watch, 'check'> & { readonly secondsMax?: number } = {},
+): Promise<Simulated> {
   let best = failed
   const until = performance.now() + secondsMax * 1000
   const attempt = async (actions: readonly Action[]): Promise<boolean> => {
     if (performance.now() > until) return false
-    const lived = await replay({ ...best.history, actions })
+    const lived = await replay({ ...best.history, actions }, { check })
     if (lived.violation?.guarantee !== failed.violation?.guarantee) return false
     best = lived
     return true

@@ -18,21 +18,28 @@ export interface Simulated {
   readonly violation: (Violation & { readonly step: number }) | undefined
 }
 
+export interface Watch {
+  /** Hears of all that happens, line by line. */
+  readonly listen?: ((line: string) => void) | undefined
+  /** One more guarantee, looked at after every step: what it says does not hold. */
+  readonly check?: ((world: World) => string | undefined) | undefined
+}
+
 /** One life of one world. The same seed and number of steps give the same one. */
-export function simulate(seed: number, steps: number, listen?: (line: string) => void): Promise<Simulated> {
+export function simulate(seed: number, steps: number, watch: Watch = {}): Promise<Simulated> {
   const generator = createGenerator(seed)
-  return live(planWorld(seed), (world, step) => (step < steps ? generator.next(world) : undefined), listen)
+  return live(planWorld(seed), (world, step) => (step < steps ? generator.next(world) : undefined), watch)
 }
 
 /** Lives through a history again. */
-export function replay({ plan, actions }: History, listen?: (line: string) => void): Promise<Simulated> {
-  return live(plan, (_world, step) => actions[step], listen)
+export function replay({ plan, actions }: History, watch: Watch = {}): Promise<Simulated> {
+  return live(plan, (_world, step) => actions[step], watch)
 }
 
 async function live(
   plan: WorldPlan,
   next: (world: World, step: number) => Action | undefined,
-  listen: ((line: string) => void) | undefined,
+  { listen, check }: Watch,
 ): Promise<Simulated> {
   const actions: Action[] = []
   const world = await createWorld(plan, listen)
@@ -47,6 +54,8 @@ async function live(
       if (action === undefined) break
       actions.push(action)
       await apply(world, action)
+      const fault = check?.(world)
+      if (fault !== undefined) ground.violate('bug', fault)
     }
     if (ground.violations.length === 0) await endWorld(world)
     const [first] = ground.violations

@@ -47,6 +47,8 @@ class Connection {
   /** What happens at either end. */
   readonly heard: Record<Side, { message: (bytes: Uint8Array) => void; gone: () => void }>
   isOpen = true
+  /** Sides that nothing reaches any more: what comes after a lost message is lost, too. */
+  readonly #cut = new Set<Side>()
 
   constructor(options: SocketsOptions, name: string, ends: Readonly<Record<Side, Process>>) {
     this.#options = options
@@ -68,9 +70,10 @@ class Connection {
       lane: `${this.#name} to ${side}`,
       happen: (outcome: Outcome) => {
         const { client, server } = this.ends
-        const isCut = outcome === 'failed' || partitions.has(pairOf(client.party, server.party))
-        if (isCut && about !== 'gone') this.break()
-        else happen()
+        const isLost = outcome === 'failed' || partitions.has(pairOf(client.party, server.party))
+        if (about !== 'gone' && isLost) this.#cut.add(side)
+        if (about === 'gone' || !this.#cut.has(side)) happen()
+        else this.break()
       },
     })
   }
