@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { Vendor } from '../../src/protocol/index.ts'
 import { amount } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
+import * as Transcript from '../../src/wire/Transcript.ts'
 import { coinOf, forgeCheckpoint, forgePayment, forgeTick, fork, segmentZero, snapshot } from './adversary.ts'
 import { planOne, planTwo, prepare } from './prepared.ts'
 import {
+  account,
   bytesOf,
   createWorld,
   deliver,
@@ -211,6 +213,65 @@ describe('checkpoints', () => {
     expect(vendor.suspended).toMatch(new RegExp(`contradicts the transcript at payment ${index}`))
     expect(vendor.paid).toBe(600n)
     expect(Vendor.acceptCheckpoint(vendor, wrong, now)).toMatchObject({ reason: 'ChannelSuspended' })
+  })
+
+  it.each([
+    { what: 'with a wrong transcript', right: false },
+    { what: 'with the right transcript', right: true },
+  ])(
+    'behind the prefix pay, $what, then suspend the channel: the payments after them were made without them',
+    ({ right }) => {
+      for (const index of [0, 1, 2]) {
+        const world = prepare('schnorr')
+        const { vendor, cores } = world
+        const first = Transcript.first(vendor.channelId, world.opened.commitment)
+        const transcript = right ? cores.slice(0, index).reduce(Transcript.next, first) : bytesOf('another transcript')
+        const behind = forgeCheckpoint(world, { segment: 1, index, amount: 200n, transcript })
+        const bytes = Checkpoint.encode(behind)
+        const paid = {
+          index: 4,
+          segment: 1,
+          step: 2,
+          coin: coinOf(world, { number: 1, base: 200n, unitPrice: 10n, length: 8 }, 2),
+        }
+        const [alone, riding] = [fork(world), fork(world)]
+        must(deliverCheckpoint(alone, bytes))
+        must(deliverBytes(riding, forgePayment(world, paid), bytes))
+        for (const one of [alone.vendor, riding.vendor]) {
+          expect(one.suspended).toMatch(new RegExp(`contradicts the transcript at payment ${index}`))
+          expect(one.segments.map(({ number }) => number)).toContain(1)
+        }
+        const richer = forgeCheckpoint(world, { segment: 3, index, amount: 700n, transcript })
+        must(Vendor.acceptCheckpoint(vendor, richer, now))
+        expect(vendor.paid).toBe(700n)
+        expect(vendor.suspended).toMatch(new RegExp(`contradicts the transcript at payment ${index}`))
+        expect(Vendor.acceptCheckpoint(vendor, richer, now)).toMatchObject({ reason: 'ChannelSuspended' })
+      }
+    },
+  )
+
+  it('out of the order of the others pay, then suspend the channel: none is dropped before it was compared', () => {
+    const high = { segment: 3, index: 6, amount: 600n, transcript: bytesOf('another transcript') }
+    const low = { segment: 4, index: 5, amount: 700n }
+    for (const order of [
+      [high, low],
+      [low, high],
+    ]) {
+      const world = prepare('schnorr')
+      for (const fields of order) must(Vendor.acceptCheckpoint(world.vendor, forgeCheckpoint(world, fields), now))
+      expect(world.vendor).toMatchObject({ paid: 700n, suspended: expect.stringMatching(/out of the order/) })
+    }
+  })
+
+  it('behind the prefix, unsigned or worth less than what is proven, neither pay nor suspend', () => {
+    const world = prepare('schnorr')
+    const before = snapshot(world.vendor)
+    const fields = { segment: 3, index: 2, transcript: bytesOf('another transcript') }
+    const unsigned = forgeCheckpoint(world, { ...fields, amount: 700n }, account)
+    expect(Vendor.acceptCheckpoint(world.vendor, unsigned, now)).toMatchObject({ reason: 'CheckpointSignature' })
+    const less = forgeCheckpoint(world, { ...fields, amount: 510n })
+    expect(Vendor.acceptCheckpoint(world.vendor, less, now)).toMatchObject({ reason: 'CheckpointAmount' })
+    expect(snapshot(world.vendor)).toEqual(before)
   })
 
   it('come in any order, also those that stand at payments nobody has seen yet', () => {

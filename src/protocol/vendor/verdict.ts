@@ -3,7 +3,7 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { amount } from '../../wire/amount.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import type { Payment, Tick } from '../../wire/Frame.ts'
-import { checkpointEvery, windowSize } from '../../wire/kinds.ts'
+import { checkpointEvery, indexMax, windowSize } from '../../wire/kinds.ts'
 import { isSealed } from '../../wire/mac.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
@@ -194,19 +194,27 @@ function assessCoin(
       ? segment.checkpoint !== undefined && isZero(paid.coin)
       : isCoin(segment, paid.step, paid.coin, channel.terms.coinSalt)
   if (!valid) return strike(channel, `coin ${paid.step} of segment ${paid.segment} does not hash to its anchor`)
-  let { after } = neighbours(channel.segments, segment.number)
-  if (opening !== undefined && opening.number > segment.number && opening.number < (after?.number ?? Infinity)) {
-    after = opening
-  }
+  const after = segmentAfter(channel, segment, opening)
   if (after !== undefined && proven(segment, paid.step) > after.base) {
     return refuse('AmountInconsistent', `coin ${paid.step} of segment ${paid.segment} is worth more than a later base`)
   }
   return undefined
 }
 
+/** The segment that follows, which bounds this one's coins: one that is known, or that is being opened. */
+function segmentAfter(
+  { segments }: VendorChannel,
+  { number }: Segment,
+  opening: Segment | undefined,
+): Segment | undefined {
+  const after = segments.at(-1)!.number > number ? neighbours(segments, number).after : undefined
+  const isBetween = opening !== undefined && opening.number > number && opening.number < (after?.number ?? Infinity)
+  return isBetween ? opening : after
+}
+
 function strike(channel: VendorChannel, detail: string): Refusal {
   channel.strikes += 1
-  if (channel.strikes >= strikesMax) channel.suspended = `${channel.strikes} wrong coins: ${detail}`
+  if (channel.strikes >= strikesMax) suspend(channel, `${channel.strikes} wrong coins: ${detail}`)
   return refuse('CoinMismatch', detail)
 }
 
@@ -251,12 +259,26 @@ function raise(channel: VendorChannel, segment: Segment, step: number, coin: Uin
 
 /** Takes in a segment whose checkpoint was verified. What the checkpoint pays is paid at once. */
 function addSegment(channel: VendorChannel, segment: Segment): void {
+  holdToPlace(channel, segment)
   const at = channel.segments.findIndex((other) => other.number > segment.number)
   if (at < 0) channel.segments.push(segment)
   else channel.segments.splice(at, 0, segment)
   raise(channel, segment, 0, segment.coin)
   holdCheckpoints(channel)
   dropSegments(channel)
+}
+
+/**
+ * Holds a new checkpoint to its place: the payments after `index` are in its segment or a later one. An honest one stands no
+ * lower than those before it, no higher than those after it, and not behind the prefix: the segment of a payment after it would be
+ * known, and this one with it, or be too old to open. What stands elsewhere contradicts the transcript without a look at `t_i`.
+ */
+function holdToPlace(channel: VendorChannel, { number, index }: Segment): void {
+  const { before, after } = neighbours(channel.segments, number)
+  const contradiction = `a checkpoint contradicts the transcript at payment ${index}`
+  if (index < channel.window.contiguous) suspend(channel, `${contradiction}: the next one was made without it`)
+  const isInOrder = index >= (before?.index ?? 0) && index <= (after?.index ?? indexMax)
+  if (!isInOrder) suspend(channel, `${contradiction}: it is out of the order of the others`)
 }
 
 /** Takes a payment into the prefix, then those ahead that now follow without a gap. */
@@ -278,8 +300,13 @@ function holdCheckpoints(channel: VendorChannel): void {
   const { segments, window } = channel
   for (const { index, transcript } of segments) {
     if (index !== window.contiguous || transcript === undefined || equal(transcript, window.transcript)) continue
-    channel.suspended = `a checkpoint contradicts the transcript at payment ${index}`
+    suspend(channel, `a checkpoint contradicts the transcript at payment ${index}`)
   }
+}
+
+/** What was found first is what it is suspended for. */
+function suspend(channel: VendorChannel, why: string): void {
+  channel.suspended ??= why
 }
 
 /** Drops the segments that no payment still to come can be in. The next one's base proves all that they proved. */
