@@ -22,7 +22,7 @@ export interface Released {
   readonly cores: readonly Transcript.Core[]
 }
 
-/** States the vendor's last on a channel, stored before it leaves. Asked again, it says the same. */
+/** States the vendor's last on a channel, stored before it leaves. Asked again, it says the same. A stale one is only claimed. */
 export async function close(
   options: ClosingOptions,
   held: Held,
@@ -31,7 +31,10 @@ export async function close(
     const busy = assessIdle(held)
     if (busy !== undefined) return busy
     const result = Vendor.createClosing(held.channel, options.vendor)
-    if (!result.ok) return result
+    if (!result.ok) {
+      if (held.channel.phase === 'closing') await options.till.write(held)
+      return result
+    }
     held.closing = Closing.encode(result.closing)
   }
   const { closing } = held

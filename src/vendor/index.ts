@@ -3,7 +3,7 @@
 export { managementPaths } from '../http/management.ts'
 export { archive } from './archive.ts'
 export { type ClosingOptions, claim, close, type Released, release, settled } from './closing.ts'
-export { CollectError, type CollectOptions, collect } from './collect.ts'
+export { CollectError, type Collected, type CollectOptions, collect } from './collect.ts'
 export { listen, PortBusyError } from './connection.ts'
 export { EvictedError, StoreUnavailableError } from './errors.ts'
 export type { Held } from './held.ts'

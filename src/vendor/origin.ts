@@ -1,11 +1,11 @@
-import { toHex } from '../crypto/bytes.ts'
+import { equal, toHex } from '../crypto/bytes.ts'
 import { type Refusal, refuse, type Vendor } from '../protocol/index.ts'
 import type { UnixSeconds } from '../wire/amount.ts'
 import * as Terms from '../wire/Terms.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { type Held, hold, restore } from './held.ts'
 import { type LeaseOptions, Leases } from './leases.ts'
-import type { VendorArchive, VendorStore } from './store/contract.ts'
+import type { StoredChannel, VendorStore } from './store/contract.ts'
 
 export interface OriginOptions {
   readonly store: VendorStore
@@ -14,19 +14,18 @@ export interface OriginOptions {
   readonly now: () => UnixSeconds
   /** Where several nodes share the store. */
   readonly lease?: LeaseOptions
-  /** Closed channels that were forgotten, and when the store was made of a backup. */
-  readonly archive?: Pick<VendorArchive, 'tombstone' | 'restoredAt'>
   /**
-   * Whether the bank still has a channel open. Asked of channels that are shown here for the first time although they were
-   * opened before the store was restored.
+   * `O_V` of this vendor's offers since its store was restored: a channel that bears it was opened since. Without it, one that
+   * was opened within ten minutes after the restore may have been opened before, by other clocks, and is taken for that.
    */
-  readonly isOpen?: (channel: Pick<Vendor.VendorChannel, 'channelId' | 'terms'>) => Promise<boolean>
+  readonly identity?: Uint8Array
 }
 
 /** Where channels come from: the store, under a lease where several nodes share it, or what a client shows. */
 export class Origin {
   readonly #options: OriginOptions
   readonly #leases: Leases | undefined
+  #restoredAt: { readonly value: UnixSeconds | undefined } | undefined
 
   constructor(options: OriginOptions) {
     this.#options = options
@@ -35,13 +34,13 @@ export class Origin {
 
   /** The channel as the store has it. `onLost` hears when another node has it from then on. */
   async load(reference: Uint8Array, onLost: () => void): Promise<Held | undefined> {
-    const { store, frameKey } = this.#options
+    const { store } = this.#options
     const stored = await read(store.channel(reference))
     if (stored === undefined) return undefined
-    if (this.#leases === undefined) return restore(stored, frameKey)
+    if (this.#leases === undefined) return this.#restore(stored)
     await this.#acquire(stored.channelId, onLost)
     // Another node may have written it until now; from here on none does.
-    return restore((await read(store.channel(reference)))!, frameKey)
+    return this.#restore((await read(store.channel(reference)))!)
   }
 
   /** A channel that was shown here for the first time. */
@@ -55,8 +54,7 @@ export class Origin {
     const epoch = await this.#acquire(channel.channelId, onLost)
     // Another node may have taken it in a moment ago.
     const stored = await read(this.#options.store.channel(Terms.reference(channel.channelId)))
-    const held = stored === undefined ? hold(channel, epoch) : restore(stored, this.#options.frameKey)
-    return { ok: true, held }
+    return { ok: true, held: stored === undefined ? hold(channel, epoch) : await this.#restore(stored) }
   }
 
   /** The channel of this reference, in hex, is in use. */
@@ -73,20 +71,35 @@ export class Origin {
     return read(this.#leases!.acquire(toHex(Terms.reference(channelId)), channelId, onLost))
   }
 
+  async #restore(stored: StoredChannel): Promise<Held> {
+    const held = restore(stored, this.#options.frameKey)
+    held.channel.stale = await this.#isStale(held.channel)
+    return held
+  }
+
   /** Refuses a channel that was closed and forgotten, here or by the store that this one is a backup of. */
   async #assessHistory(channel: Vendor.VendorChannel): Promise<Refusal | undefined> {
-    const { archive, isOpen, now } = this.#options
-    if (archive === undefined) return undefined
-    const buriedUntil = await read(archive.tombstone(Terms.reference(channel.channelId)))
+    const { store, now } = this.#options
+    const buriedUntil = await read(store.tombstone(Terms.reference(channel.channelId)))
     if (buriedUntil !== undefined && now() <= buriedUntil) {
       return refuse('ChannelClosed', 'the channel was closed here before')
     }
-    const restoredAt = isOpen && (await read(archive.restoredAt()))
-    if (isOpen === undefined || restoredAt === undefined || channel.terms.openedAt > restoredAt) return undefined
-    if (await read(isOpen(channel))) return undefined
-    return refuse('ChannelClosed', 'the bank does not have the channel open')
+    if (!(await this.#isStale(channel))) return undefined
+    return refuse('ChannelClosed', 'the channel was opened before this vendor’s store was restored')
+  }
+
+  async #isStale({ terms }: Vendor.VendorChannel): Promise<boolean> {
+    const { store, identity } = this.#options
+    // A store is restored before anybody opens it: what it says once holds.
+    this.#restoredAt ??= { value: await read(store.restoredAt()) }
+    const { value: restoredAt } = this.#restoredAt
+    if (restoredAt === undefined || terms.openedAt > restoredAt + clocksApart) return false
+    return identity === undefined || !equal(identity, terms.vendorIdentity)
   }
 }
+
+/** Seconds that `openedAt` may be ahead of the bank's clock, and as many that the bank's may be ahead of this one. */
+const clocksApart = 600n
 
 /** What the store gives. Throws {@link StoreUnavailableError}. */
 export async function read<T>(reading: Promise<T>): Promise<T> {

@@ -31,6 +31,8 @@ export interface StallOptions {
   readonly publicUrl?: string
   readonly bankUrl?: string
   readonly now?: () => UnixSeconds
+  /** O_V of its offer, and of channels opened since its store was restored. */
+  readonly identity?: Uint8Array
   /** What the vendor gets in place of its store. */
   readonly wrapStore?: (store: VendorStore) => VendorStore
   readonly till?: Partial<TillOptions>
@@ -48,7 +50,7 @@ export interface StartedStall extends ClosingOptions {
 
 export async function startStall(options: StallOptions): Promise<StartedStall> {
   const { path, routes = [], streams = [], port = 0, bankUrl = 'http://bank.invalid', publicUrl: known } = options
-  const { wrapStore = (store) => store } = options
+  const { wrapStore = (store) => store, identity = bytesOf('vendor identity') } = options
   const file = sqliteVendorStore(path)
   const store = wrapStore(file)
   const till = new Till({
@@ -65,12 +67,13 @@ export async function startStall(options: StallOptions): Promise<StartedStall> {
       lifeMin: 600n,
       graceMin: 600,
     },
+    ...(options.identity && { identity }),
     ...options.till,
   })
   const errors: unknown[] = []
   const onError = (error: unknown): void => void errors.push(error)
   const closing = { till, store, vendor: vendorKey }
-  const offer = offerOf(bankUrl, { routes, streams })
+  const offer = offerOf(bankUrl, { routes, streams, identity })
   const running = await serve({
     till,
     port,
@@ -99,7 +102,11 @@ export async function startStall(options: StallOptions): Promise<StartedStall> {
 
 function offerOf(
   bankUrl: string,
-  sold: { readonly routes: readonly PaidRoute[]; readonly streams: readonly StreamRoute[] },
+  sold: {
+    readonly routes: readonly PaidRoute[]
+    readonly streams: readonly StreamRoute[]
+    readonly identity: Uint8Array
+  },
 ): Offer.Offer {
   return {
     version: 1,
@@ -108,7 +115,7 @@ function offerOf(
     banks: [{ key: bankKey.publicKey, url: bankUrl }],
     vendor: vendorKey.publicKey,
     vendorFrameKey: frameKey.publicKey,
-    vendorIdentity: bytesOf('vendor identity'),
+    vendorIdentity: sold.identity,
     unitPrice: amount(unitPrice),
     segmentLength: 1024,
     lockSchemes: ['schnorr', 'ecdsa-xor'],

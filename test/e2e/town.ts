@@ -67,6 +67,8 @@ export { type StallOptions, unitPrice }
 export interface Town {
   readonly bank: Bank
   readonly bankUrl: string
+  /** Lets time pass at the bank until then. */
+  setClock(to: bigint): Promise<void>
   readonly stall: Stall
   readonly client: TestClient
 }
@@ -75,17 +77,17 @@ export interface Town {
 export async function openTown(
   options: Partial<StallOptions> & { readonly fetch?: Fetch; readonly wallet?: ClientOptions } = {},
 ): Promise<Town> {
-  const { bank, bankUrl } = await openBankServer()
+  const { bank, bankUrl, setClock } = await openBankServer()
   const stall = await openStall({ ...options, bankUrl })
   const client = openClient(bankUrl, { ...options.wallet, ...(options.fetch && { fetch: options.fetch }) })
-  return { bank, bankUrl, stall, client }
+  return { bank, bankUrl, setClock, stall, client }
 }
 
-export async function openBankServer(): Promise<{ readonly bank: Bank; readonly bankUrl: string }> {
-  const { bank } = await openFundedBank(100_000_000n)
+export async function openBankServer(): Promise<Pick<Town, 'bank' | 'bankUrl' | 'setClock'>> {
+  const { bank, setClock } = await openFundedBank(100_000_000n)
   const server = await serveBank(bank)
   onEnd(() => server.close())
-  return { bank, bankUrl: server.url }
+  return { bank, bankUrl: server.url, setClock }
 }
 
 export interface TestClient {

@@ -109,6 +109,10 @@ describe.each(kinds)('a vendor’s store on $name', ({ make }) => {
       expect(await store.due(unixSeconds(deadline - 1n), 10)).toEqual([])
       await store.commit({ channels: [], payments: [{ ...running, status: 'charged', charged: 10n }] })
       expect(await store.running()).toEqual([])
+      // One whose last is stated is due at once, also where nothing was paid.
+      await store.commit({ channels: [{ ...three, phase: 'closing' }], payments: [] })
+      expect(await store.due(unixSeconds(0n), 10)).toEqual([{ reference: reference(three), deadline }])
+      expect(await store.unsettled()).toHaveLength(2)
     })
 
     test('everything, whoever opens it next', async () => {

@@ -8,7 +8,7 @@ import { askAdmin, isAnswering } from '../../ops/service/admin.ts'
 import { systemTime } from '../../ops/service/clock.ts'
 import { openVendorDatabase } from '../../ops/service/stores.ts'
 import { claimChannel } from '../../ops/service/vendorActions.ts'
-import { createTill } from '../../ops/service/vendorService.ts'
+import { createTill, vendorIdentity } from '../../ops/service/vendorService.ts'
 import { Client } from '../../protocol/index.ts'
 import { CommandError } from '../command.ts'
 import { explained } from './config.ts'
@@ -30,7 +30,8 @@ async function closeAsVendor(loaded: LoadedConfig, channel: string): Promise<unk
   const frame = readKeyPair(config.frameKeyFile)
   const store = await openVendorDatabase(config.store)
   try {
-    const till = createTill(config, { store, settlement, frame })
+    const identity = vendorIdentity(config, settlement, await store.restoredAt())
+    const till = createTill(config, { store, settlement, frame, identity })
     const claimed = await claimChannel(config, { till, store, vendor: settlement }, fromHex(channel).subarray(0, 16))
     await till.stop()
     return claimed

@@ -113,7 +113,7 @@ export function vendorFamilies(
       'gauge',
     ),
     counterBy(
-      ['lockstep_claims_total', 'Claims on the bank, by outcome: settled, or failed, to be tried again.'],
+      ['lockstep_claims_total', 'Claims on the bank, by outcome: settled; failed, or unknown, to be sent again.'],
       'outcome',
       counters.claims,
     ),

@@ -1,22 +1,23 @@
 import { toHex } from '../../crypto/bytes.ts'
+import { CollectError } from '../../vendor/index.ts'
 import type { DueChannel } from '../../vendor/store/contract.ts'
 import { type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
 import { errorDetails, type Logger } from '../log/logger.ts'
 import { bump, type Tally } from '../metrics/tally.ts'
 
 export interface CloseJobDeps {
-  /** Unsettled channels whose deadline is at or before `until`, the most urgent first. */
+  /** Unsettled channels that were closed, or whose deadline is at or before `until`, the most urgent first. */
   readonly due: (until: UnixSeconds, limit: number) => Promise<readonly DueChannel[]>
   /** Claims what was charged on a channel. Rejects where the bank did not pay, or nobody knows: to ask again is safe. */
   readonly claim: (reference: Uint8Array) => Promise<{ readonly channel: string; readonly settled: bigint }>
   readonly now: () => UnixSeconds
-  /** `settled` or `failed`. */
+  /** `settled`, `failed`, or `unknown`: the bank may have paid. */
   readonly claims: Tally
   readonly logger: Logger
 }
 
 /**
- * Claims every channel whose deadline is nearer than the margin. One that fails does so alone, and is tried again after a while,
+ * Claims every channel that was closed, so that its client has the rest at once, or whose deadline is nearer than the margin. One that fails does so alone, and is tried again after a while,
  * longer each time, but ever more often towards its deadline.
  */
 export function createCloseJob(deps: CloseJobDeps, marginSeconds: number): () => Promise<void> {
@@ -40,8 +41,9 @@ export function createCloseJob(deps: CloseJobDeps, marginSeconds: number): () =>
       } catch (error) {
         const failures = (before?.failures ?? 0) + 1
         waiting.set(name, { failures, until: now() + pauseOf(failures, deadline - now()) })
-        bump(claims, 'failed')
-        logger.error('not claimed', {
+        const isUnknown = error instanceof CollectError && error.isUnknown
+        bump(claims, isUnknown ? 'unknown' : 'failed')
+        logger.error(isUnknown ? 'not known to be claimed' : 'not claimed', {
           channel: name,
           failures,
           untilDeadline: deadline - now(),

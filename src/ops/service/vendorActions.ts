@@ -1,5 +1,5 @@
 import { equal, fromHex, toHex } from '../../crypto/bytes.ts'
-import { type ClosingOptions, collect } from '../../vendor/index.ts'
+import { type ClosingOptions, CollectError, collect } from '../../vendor/index.ts'
 import type { VendorConfig } from '../config/index.ts'
 import { type AdminAction, AdminRefused } from './admin.ts'
 
@@ -10,7 +10,12 @@ export function vendorActions(config: VendorConfig, closing: ClosingOptions): Re
       if (typeof channel !== 'string' || !/^[0-9a-f]{32}(?:[0-9a-f]{32})?$/.test(channel)) {
         throw new AdminRefused('a channel is named by its reference of 32 hex digits, or its id of 64')
       }
-      return claimChannel(config, closing, fromHex(channel).subarray(0, 16))
+      try {
+        return await claimChannel(config, closing, fromHex(channel).subarray(0, 16))
+      } catch (error) {
+        if (error instanceof CollectError) throw new AdminRefused(error.message, { cause: error })
+        throw error
+      }
     },
   }
 }
@@ -28,11 +33,6 @@ export async function claimChannel(
   if (bank === undefined) {
     throw new AdminRefused(`the channel is at bank ${toHex(channel.terms.bank)}: name it in vendor.banks, with its url`)
   }
-  try {
-    const { settled, refund, basis } = await collect(closing, found.held, bank.url)
-    return { channel: toHex(channel.channelId), settled, refund, basis }
-  } catch (error) {
-    if (error instanceof Error && error.name === 'CollectError') throw new AdminRefused(error.message, { cause: error })
-    throw error
-  }
+  const { settled, refund, basis } = await collect(closing, found.held, bank.url)
+  return { channel: toHex(channel.channelId), settled, refund, basis }
 }

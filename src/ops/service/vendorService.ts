@@ -6,7 +6,7 @@ import type { Offer } from '../../http/index.ts'
 import { Client } from '../../protocol/index.ts'
 import { type ClosingOptions, management, paywall, serve, Till } from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
-import { amount } from '../../wire/amount.ts'
+import { amount, type UnixSeconds } from '../../wire/amount.ts'
 import { type LoadedConfig, readKeyPair, sectionOf, type VendorConfig } from '../config/index.ts'
 import { errorDetails } from '../log/logger.ts'
 import { serviceFamilies, type Unclaimed, vendorFamilies } from '../metrics/catalogue.ts'
@@ -15,7 +15,6 @@ import { openExposition } from '../metrics/prometheus.ts'
 import { serveAdmin } from './admin.ts'
 import { systemTime } from './clock.ts'
 import { type Goods, goodsOf } from './configuredRoutes.ts'
-import { isOpenAtBank } from './isOpenAtBank.ts'
 import { createJobCounters, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
@@ -60,11 +59,12 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       nowMs: () => performance.now(),
       onDone: countPayments(counters, config.asset),
     })
-    const till = meterTill(createTill(config, { store, settlement, frame }), counters)
+    const identity = vendorIdentity(config, settlement, await database.restoredAt())
+    const till = meterTill(createTill(config, { store, settlement, frame, identity }), counters)
     opened.add('till', () => till.stop())
     const closing: ClosingOptions = { till, store, vendor: settlement }
     const onError = (error: unknown): void => logger.error('request failed', errorDetails(error, { withStack: true }))
-    const offer = offerOf(config, { settlement, frame, goods })
+    const offer = offerOf(config, { settlement, frame, identity, goods })
     const server = await serve({
       till,
       host: config.host,
@@ -130,15 +130,20 @@ export function createTill(
     store,
     settlement,
     frame,
-  }: { readonly store: VendorDatabase; readonly settlement: Schnorr.KeyPair; readonly frame: Schnorr.KeyPair },
+    identity,
+  }: {
+    readonly store: VendorDatabase
+    readonly settlement: Schnorr.KeyPair
+    readonly frame: Schnorr.KeyPair
+    readonly identity: Uint8Array
+  },
 ): Till {
   const { banks, network, asset, lockSchemes, lifeMinSeconds, graceMinSeconds, node } = config
   return new Till({
     store,
     frameKey: frame.secret,
     now: systemTime,
-    archive: store,
-    isOpen: (channel) => isOpenAtBank(banks, channel),
+    identity,
     ...(node !== undefined && { lease: { store, node } }),
     acceptance: {
       banks: banks.map(({ key }) => key),
@@ -158,11 +163,16 @@ function offerOf(
   {
     settlement,
     frame,
+    identity,
     goods,
-  }: { readonly settlement: Schnorr.KeyPair; readonly frame: Schnorr.KeyPair; readonly goods: Goods },
+  }: {
+    readonly settlement: Schnorr.KeyPair
+    readonly frame: Schnorr.KeyPair
+    readonly identity: Uint8Array
+    readonly goods: Goods
+  },
 ): Offer.Offer {
-  const { banks, network, asset, unitPrice, segmentLength, lockSchemes, lifeMinSeconds, graceMinSeconds, identity } =
-    config
+  const { banks, network, asset, unitPrice, segmentLength, lockSchemes, lifeMinSeconds, graceMinSeconds } = config
   return {
     version: 1,
     network,
@@ -170,7 +180,7 @@ function offerOf(
     banks,
     vendor: settlement.publicKey,
     vendorFrameKey: frame.publicKey,
-    vendorIdentity: Client.commitIdentity(identitySalt(settlement), utf8(identity)),
+    vendorIdentity: identity,
     unitPrice: amount(unitPrice),
     segmentLength,
     lockSchemes,
@@ -188,7 +198,16 @@ function offerOf(
   }
 }
 
-/** The same at every start, and for nobody else to know: who is shown it can check the commitment. */
-function identitySalt({ secret }: Schnorr.KeyPair): Uint8Array {
-  return hkdf({ secret, salt: utf8('lockstep/vendor-identity'), info: new Uint8Array(0), length: 32 })
+/**
+ * O_V, the same at every start, its salt for nobody else to know: who is shown it can check the commitment. Another one since
+ * the store was restored, which tells channels opened before from those opened since.
+ */
+export function vendorIdentity(
+  { identity }: VendorConfig,
+  { secret }: Schnorr.KeyPair,
+  restoredAt: UnixSeconds | undefined,
+): Uint8Array {
+  const info = utf8(restoredAt === undefined ? '' : `restored at ${restoredAt}`)
+  const salt = hkdf({ secret, salt: utf8('lockstep/vendor-identity'), info, length: 32 })
+  return Client.commitIdentity(salt, utf8(identity))
 }

@@ -8,6 +8,7 @@ import { channelMacs } from '../../wire/mac.ts'
 import type { Statement } from '../../wire/Statement.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transcript from '../../wire/Transcript.ts'
+import { type Refusal, refuse } from '../refusals.ts'
 import { firstSegment, type Segment } from './segments.ts'
 
 /**
@@ -20,6 +21,7 @@ import { firstSegment, type Segment } from './segments.ts'
  * | `spent`, `reserved` | `credit.ts`, around a handler |
  * | `strikes`, `suspended` | `verdict.ts`, on a bad coin behind a valid MAC, or a checkpoint that contradicts the transcript |
  * | `phase` | `closing.ts` |
+ * | `stale` | whoever loads it |
  *
  * Always: `spent + reserved ≤ paid ≤ funds`.
  */
@@ -32,6 +34,11 @@ export interface VendorChannel {
   phase: 'open' | 'closing' | 'closed'
   /** Why nothing is accepted any more, if so. What was paid stays paid. */
   suspended: string | undefined
+  /**
+   * Its store came back from a backup since the channel was opened, and may have forgotten what it charged and stated. Nothing
+   * is accepted, charged or stated any more; what the store has is claimed.
+   */
+  stale: boolean
   strikes: number
   paid: bigint
   spent: bigint
@@ -80,6 +87,7 @@ export function create(
     macs: channelMacs({ secret: frameKey, publicKey: terms.channelKey, channelId }),
     phase: 'open',
     suspended: undefined,
+    stale: false,
     strikes: 0,
     paid: 0n,
     spent: 0n,
@@ -92,6 +100,11 @@ export function create(
       ahead: new Map(),
     },
   }
+}
+
+/** A stale channel gets nothing more: a charge, or a second closing, could contradict one that was forgotten. */
+export function assessFresh({ stale }: VendorChannel): Refusal | undefined {
+  return stale ? refuse('ChannelClosed', 'the vendor’s store was restored since the channel was opened') : undefined
 }
 
 /** `max(paid) − spent − reserved`. */

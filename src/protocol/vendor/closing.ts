@@ -9,7 +9,7 @@ import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Chain, openFromLast } from '../receipts.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import type { VendorChannel } from './Channel.ts'
+import { assessFresh, type VendorChannel } from './Channel.ts'
 import { assessCheckpoint, proven } from './segments.ts'
 
 /**
@@ -19,13 +19,20 @@ import { assessCheckpoint, proven } from './segments.ts'
  *   open --> closing: createClosing (nothing missing, nothing running)
  *   closing --> closed: the bank has paid
  * ```
- * Signs the vendor's last statement. The caller stores the channel before the closing leaves; nothing is accepted after it.
+ * Signs the vendor's last statement. The caller stores the channel before the closing leaves; nothing is accepted after it. On
+ * a stale channel it signs none: another one may have been signed before, over less than is claimed.
  */
 export function createClosing(
   channel: VendorChannel,
   vendor: Schnorr.KeyPair,
 ): Refusal | { readonly ok: true; readonly closing: Closing.Closing } {
   const { window } = channel
+  const stale = assessFresh(channel)
+  if (stale !== undefined) {
+    // Its client wants no more of it: what the store has is claimed, and the rest comes back.
+    if (channel.phase === 'open') channel.phase = 'closing'
+    return stale
+  }
   // A checkpoint past the prefix is the client's word that it made those payments: without them it would not release.
   if (window.ahead.size > 0 || channel.segments.some(({ index }) => index > window.contiguous)) {
     return refuse(

@@ -1,6 +1,6 @@
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import { credit, type VendorChannel } from './Channel.ts'
+import { assessFresh, credit, type VendorChannel } from './Channel.ts'
 
 /**
  * What is set aside for one request while its handler runs. Charged once or released once, never both: Design 3.5.
@@ -21,6 +21,8 @@ export function reserve(
 ): Refusal | { readonly ok: true; readonly reservation: Reservation } {
   assert(price >= 0n, 'a price is not negative')
   if (channel.phase !== 'open') return refuse('ChannelClosed', 'the vendor has stated its last: open another channel')
+  const stale = assessFresh(channel)
+  if (stale !== undefined) return stale
   const available = credit(channel)
   if (available < price) {
     return refuse('CreditTooLow', `the request costs ${price}; the channel has ${available} of credit`)

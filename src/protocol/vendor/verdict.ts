@@ -10,7 +10,7 @@ import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import { type Accepted, strikesMax, type VendorChannel } from './Channel.ts'
+import { type Accepted, assessFresh, strikesMax, type VendorChannel } from './Channel.ts'
 import { assessCheckpoint, findSegment, isCoin, neighbours, proven, type Segment } from './segments.ts'
 
 /** A message as it came, and as it was read. */
@@ -139,7 +139,10 @@ function assessStanding(
 
 function assessOpen(channel: VendorChannel): Refusal | undefined {
   if (channel.phase !== 'open') return refuse('ChannelClosed', 'the vendor has stated its last: open another channel')
-  return channel.suspended === undefined ? undefined : refuse('ChannelSuspended', channel.suspended)
+  return (
+    assessFresh(channel) ??
+    (channel.suspended === undefined ? undefined : refuse('ChannelSuspended', channel.suspended))
+  )
 }
 
 function isReference(channel: VendorChannel, reference: Uint8Array): boolean {

@@ -12,12 +12,16 @@ export interface VendorStore {
   cores(channelId: Uint8Array, last: number): Promise<readonly Uint8Array[]>
   /** Every checkpoint that opened a segment, in order. */
   checkpoints(channelId: Uint8Array): Promise<readonly Uint8Array[]>
-  /** Channels whose vendor has not been paid yet. */
+  /** Channels of which something was paid, or the last stated, and whose vendor has not been paid yet. */
   unsettled(): Promise<readonly Uint8Array[]>
   /** Payments whose handler or stream runs, of all channels: once the vendor has started again, those in doubt. */
   running(): Promise<readonly StoredPayment[]>
   /** Channels whose lease was lost are left out as a whole, and named: see {@link VendorLeases.acquire}. */
   commit(batch: Batch): Promise<Committed>
+  /** Until when a channel of this reference is refused, where it has a tombstone. */
+  tombstone(reference: Uint8Array): Promise<UnixSeconds | undefined>
+  /** When this store was restored from a backup, if it was: of channels opened before, it may know less than happened. */
+  restoredAt(): Promise<UnixSeconds | undefined>
   close(): Promise<void>
 }
 
@@ -40,7 +44,10 @@ export interface VendorLeases {
 
 /** What becomes of channels in time. */
 export interface VendorArchive {
-  /** Of the unsettled channels, the ones whose deadline is at or before `until`, the most urgent first. */
+  /**
+   * Of the unsettled channels, the ones whose last is stated and those whose deadline is at or before `until`, the most urgent
+   * first.
+   */
   due(until: UnixSeconds, limit: number): Promise<readonly DueChannel[]>
   /** Closed channels whose payments are not packed. */
   unpacked(limit: number): Promise<readonly Uint8Array[]>
@@ -60,13 +67,6 @@ export interface VendorArchive {
   prune(before: UnixSeconds, limit: number): Promise<number>
   /** Refuses a channel until then. */
   bury(channelId: Uint8Array, until: UnixSeconds): Promise<void>
-  /** Until when a channel of this reference is refused, where it has a tombstone. */
-  tombstone(reference: Uint8Array): Promise<UnixSeconds | undefined>
-  /**
-   * When this store was restored from a backup, if it was: of channels opened before, it may know less than happened. The
-   * bank is asked before one of them is accepted.
-   */
-  restoredAt(): Promise<UnixSeconds | undefined>
 }
 
 /** All of it, as SQLite and PostgreSQL keep it. */

@@ -53,14 +53,14 @@ export function* readCheckpoints(channelId: Uint8Array): Program<readonly Uint8A
 }
 
 export function* readUnsettled(): Program<readonly Uint8Array[]> {
-  const rows = yield* all(`SELECT reference FROM channels WHERE phase <> 'closed' AND paid > 0`)
+  const rows = yield* all(`SELECT reference FROM channels WHERE phase = 'closing' OR (phase = 'open' AND paid > 0)`)
   return rows.map((row) => bytes(row, 'reference'))
 }
 
 export function* readDue(until: UnixSeconds, limit: number): Program<readonly DueChannel[]> {
   const rows = yield* all(
-    `SELECT reference, deadline FROM channels WHERE phase <> 'closed' AND deadline <= :until AND paid > 0
-       ORDER BY deadline, reference LIMIT :limit`,
+    `SELECT reference, deadline FROM channels
+       WHERE phase <> 'closed' AND (phase = 'closing' OR (deadline <= :until AND paid > 0)) ORDER BY deadline, reference LIMIT :limit`,
     { until, limit },
   )
   return rows.map((row) => ({
