@@ -150,6 +150,10 @@ export class PayingChannel {
     return this.#options.now()
   }
 
+  get sender(): Fetch {
+    return this.#options.fetch
+  }
+
   /** Makes a payment and stores it. `previous` names the payment of a stream that it takes over from. */
   async pay(price: bigint, digest: Uint8Array, previous?: number): Promise<Client.Paid> {
     if (previous === undefined && this.#behind) await this.#catchUp()

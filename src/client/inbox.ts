@@ -2,21 +2,16 @@ import { subprotocol } from '../http/stream.ts'
 import { kinds } from '../wire/kinds.ts'
 import type { OnTraffic } from './channel.ts'
 import { UnansweredError } from './errors.ts'
-
-/** Bytes that a vendor may send ahead of what is read: an honest one sends what was paid for. */
-const queuedMax = 16_777_216
+import { Messages, type Transport } from './messages.ts'
 
 /** A WebSocket as a queue of messages. Ends when the socket does. */
-export class Inbox {
+export class Inbox implements Transport {
   readonly opened: Promise<void>
+  readonly accepted: Promise<void> = Promise.resolve()
   readonly #socket: WebSocket
   readonly #onTraffic: OnTraffic
-  readonly #messages: Uint8Array[] = []
+  readonly #messages = new Messages()
   readonly #closed: Promise<void>
-  #queued = 0
-  #failure: Error | undefined
-  #isClosed = false
-  #wake: () => void = () => undefined
 
   constructor(url: string, options: { readonly onTraffic: OnTraffic; readonly signal: AbortSignal | undefined }) {
     const { onTraffic, signal } = options
@@ -29,7 +24,7 @@ export class Inbox {
     this.opened = new Promise((resolve, reject) => {
       socket.onopen = () => resolve()
       socket.onerror = () =>
-        reject(this.#failure ?? new UnansweredError(`${url} takes no paid stream: is the address right?`))
+        reject(this.#messages.failure ?? new UnansweredError(`${url} takes no paid stream: is the address right?`))
     })
     socket.onmessage = ({ data }) => this.#take(data)
     const abort = (): void =>
@@ -37,8 +32,7 @@ export class Inbox {
     this.#closed = new Promise((resolve) => {
       socket.onclose = () => {
         signal?.removeEventListener('abort', abort)
-        this.#isClosed = true
-        this.#wake()
+        this.#messages.end()
         resolve()
       }
     })
@@ -46,20 +40,9 @@ export class Inbox {
     else signal?.addEventListener('abort', abort)
   }
 
-  /** The next message, text as no bytes; `undefined` at the end. Throws where the stream was given up. */
-  async next(): Promise<Uint8Array | undefined> {
-    for (;;) {
-      if (this.#failure !== undefined) throw this.#failure
-      const message = this.#messages.shift()
-      if (message !== undefined) {
-        this.#queued -= message.length
-        return message
-      }
-      if (this.#isClosed) return undefined
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve
-      })
-    }
+  /** Text counts as no bytes. */
+  next(): Promise<Uint8Array | undefined> {
+    return this.#messages.next()
   }
 
   send(message: Uint8Array): void {
@@ -67,7 +50,6 @@ export class Inbox {
     this.#socket.send(new Uint8Array(message))
   }
 
-  /** Closes the socket; resolves when the other side has closed it too, or takes too long. */
   async close(timeoutMs: number): Promise<void> {
     this.#socket.close(1000)
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -82,15 +64,11 @@ export class Inbox {
     const message = typeof data === 'string' ? new Uint8Array(0) : new Uint8Array(data as ArrayBuffer)
     // Of a delivery, all but its first byte is what was bought.
     this.#onTraffic('received', message[0] === kinds.delivery ? 1 : message.length)
-    this.#queued += message.length
-    this.#messages.push(message)
-    if (this.#queued > queuedMax) this.#fail(new UnansweredError('the vendor sends faster than it is read'))
-    this.#wake()
+    if (!this.#messages.push(message)) this.#socket.close(1000)
   }
 
   #fail(error: Error): void {
-    this.#failure ??= error
+    this.#messages.fail(error)
     this.#socket.close(1000)
-    this.#wake()
   }
 }

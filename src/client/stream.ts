@@ -4,7 +4,9 @@ import { segmentLengthMax } from '../wire/kinds.ts'
 import type { Statement } from '../wire/Statement.ts'
 import type { PayingChannel } from './channel.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
+import { EventInbox } from './eventInbox.ts'
 import { Inbox } from './inbox.ts'
+import type { Transport } from './messages.ts'
 
 export interface StreamOptions {
   /** Base units for one unit of the stream: the most that is paid. */
@@ -18,6 +20,8 @@ export interface StreamOptions {
   readonly isPayment?: (unit: number) => boolean
   /** Units after which no more is paid; the stream may end before. */
   readonly unitsMax?: number
+  /** How it travels; server-sent events pass where WebSockets do not. */
+  readonly transport?: 'websocket' | 'events'
   /** Gives the stream up, also while it waits for the vendor. */
   readonly signal?: AbortSignal
 }
@@ -28,8 +32,8 @@ export async function* stream(
   url: string,
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  const { unitsMax = Number.POSITIVE_INFINITY, signal } = options
-  const inbox = new Inbox(url, { onTraffic: channel.onTraffic, signal })
+  const { unitsMax = Number.POSITIVE_INFINITY } = options
+  const inbox = open(channel, url, options)
   const payer = new Payer(channel, inbox, options, requestDigest({ method: 'GET', target: url }))
   try {
     await inbox.opened
@@ -53,10 +57,17 @@ export async function* stream(
   }
 }
 
+function open(channel: PayingChannel, url: string, { transport, signal }: StreamOptions): Transport {
+  const { onTraffic, sender, vendorUrl } = channel
+  return transport === 'events'
+    ? new EventInbox(url, { fetch: sender, vendorUrl, onTraffic, signal })
+    : new Inbox(url, { onTraffic, signal })
+}
+
 /** Keeps a stream paid a few units ahead of its deliveries, one payment or tick a unit. */
 class Payer {
   readonly #channel: PayingChannel
-  readonly #inbox: Inbox
+  readonly #inbox: Transport
   readonly #options: StreamOptions
   readonly #digest: Uint8Array
   /** Units paid for. */
@@ -68,7 +79,7 @@ class Payer {
   #index: number | undefined
   delivered = 0
 
-  constructor(channel: PayingChannel, inbox: Inbox, options: StreamOptions, digest: Uint8Array) {
+  constructor(channel: PayingChannel, inbox: Transport, options: StreamOptions, digest: Uint8Array) {
     this.#channel = channel
     this.#inbox = inbox
     this.#options = options
@@ -82,6 +93,7 @@ class Payer {
       if (this.#index === undefined || coins === undefined || isPayment?.(this.#paid) === true) await this.#pay()
       else await this.#tick(this.#index, coins)
       this.#paid += 1
+      if (this.#paid === 1) await this.#inbox.accepted
     }
   }
 

@@ -16,6 +16,8 @@ export const headerNames = {
   checkpoint: 'Lockstep-Checkpoint',
   attachment: 'Lockstep-Attachment',
   statement: 'Lockstep-Statement',
+  /** A stream of events, for the payments that are posted beside it: 32 hex digits. */
+  stream: 'Lockstep-Stream',
 } as const
 
 /** The part of the Fetch API's `Headers` that a parse needs. */

@@ -10,6 +10,8 @@ export const managementPaths = {
   resend: '/lockstep/resend',
   /** A release of 268 bytes; its answer is {@link Released}. */
   release: '/lockstep/release',
+  /** Messages for a stream of events: see `events.ts`; no content is the answer. */
+  stream: '/lockstep/stream',
 } as const
 
 /** What a vendor says to a release that opened every receipt. */

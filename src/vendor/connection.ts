@@ -78,13 +78,20 @@ export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request 
   }
 }
 
-/** Writes a response as fast as its client reads it, and stops when that is gone. */
+/** Writes a response as fast as its client reads it, and gives its body up as soon as that is gone. */
 export async function send(outgoing: ServerResponse, response: Response): Promise<void> {
-  if (outgoing.destroyed) return
+  const reader = response.body?.getReader()
+  // What fails in giving up has nobody left to tell.
+  const giveUp = (): void => void reader?.cancel().catch(() => undefined)
+  if (outgoing.destroyed) return giveUp()
+  outgoing.once('close', giveUp)
   outgoing.writeHead(response.status, [...response.headers].flat())
-  for await (const chunk of response.body ?? []) {
-    if (outgoing.destroyed) return
-    if (!outgoing.write(chunk)) await drained(outgoing)
+  // A client that waits for events hears at once that they will come.
+  outgoing.flushHeaders()
+  for (;;) {
+    const { done, value } = (await reader?.read()) ?? { done: true, value: undefined }
+    if (done) break
+    if (!outgoing.write(value)) await drained(outgoing)
   }
   outgoing.end()
 }

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import { headerNames } from '../http/headers.ts'
 import { headerSizeMax, listen, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
 import { asError, EvictedError, StoreUnavailableError } from './errors.ts'
+import { eventStreams } from './eventStreams.ts'
 import { problemResponse } from './responses.ts'
 import type { StreamRoute } from './routes.ts'
 import { serveStreams } from './streams.ts'
@@ -62,8 +63,10 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
   const url = await listen(server, host, port)
   const publicUrl = options.publicUrl ?? url
-  handlers = options.handlers(publicUrl)
-  const sockets = serveStreams({ till, streams, publicUrl, onError })
+  const sold = { till, streams, publicUrl, onError }
+  const events = eventStreams(sold)
+  handlers = [events.handle, ...options.handlers(publicUrl)]
+  const sockets = serveStreams(sold)
   server.on('upgrade', (incoming, socket, head) => sockets.upgrade(incoming, socket, head))
   return {
     url,
@@ -74,7 +77,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
       const impatience = setTimeout(() => server.closeAllConnections(), closeTimeoutMs)
       // A connection that was answering is idle afterwards, and its client may keep it open.
       const sweep = setInterval(() => server.closeIdleConnections(), 20)
-      await sockets.close()
+      await Promise.all([sockets.close(), events.close()])
       await closed
       clearInterval(sweep)
       clearTimeout(impatience)
@@ -133,6 +136,9 @@ function preflightResponse(): Response {
 function allowBrowsers(response: Response): Response {
   const headers = new Headers(response.headers)
   if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
-  headers.append('Access-Control-Expose-Headers', `${headerNames.statement}, WWW-Authenticate, ETag`)
+  headers.append(
+    'Access-Control-Expose-Headers',
+    `${headerNames.statement}, ${headerNames.stream}, WWW-Authenticate, ETag`,
+  )
   return new Response(response.body, { status: response.status, headers })
 }

@@ -13,7 +13,7 @@ export interface OpenIndexedDbOptions {
 
 /**
  * Opens the journal of a wallet in a page, for that page alone: the Web Locks API is the process lock, and lets go of it
- * when the page ends, however it ends. Every commit is one transaction with `durability: 'strict'`. PROTOCOL 3.6, 3.10.
+ * when the page ends, however it ends. Every commit is one transaction with `durability: 'strict'`. Design 3.6, 3.10.
  *
  * The generation is kept in a second database. A profile that was copied or set back brings both, so that only the vendor's
  * highest coin can show it: see `PayingChannel`.
