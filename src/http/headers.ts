@@ -68,6 +68,11 @@ export function parsePaymentHeaders(headers: HeaderSource): Parsed<PaymentMessag
   })
 }
 
+/** The attachment that comes along with a question; `undefined` where there is none. */
+export function parseAttachmentHeader(headers: HeaderSource): Parsed<PaymentMessages['attachment']> {
+  return optional(headers, headerNames.attachment, Attachment.size, Attachment.parse)
+}
+
 /** Refuses a message of another version by its first byte. */
 export function assessVersion(message: Uint8Array): Refusal | undefined {
   const found = (message[0] ?? 0) >> 4

@@ -1,5 +1,5 @@
 import { toHex } from '../crypto/bytes.ts'
-import { parsePaymentHeaders } from '../http/headers.ts'
+import { parseAttachmentHeader, parsePaymentHeaders } from '../http/headers.ts'
 import { managementPaths } from '../http/management.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Frame from '../wire/Frame.ts'
@@ -40,7 +40,10 @@ async function answerAsk(options: ClosingOptions, request: Request): Promise<Res
   }
   const ask = Frame.parseAsk(body)
   if (!ask.ok) return problemResponse(ask)
-  const found = await options.till.ask({ bytes: body, value: ask.value })
+  // A channel that was never paid with is closed like any other: its client shows what it is.
+  const attachment = parseAttachmentHeader(request.headers)
+  if (!attachment.ok) return problemResponse(attachment)
+  const found = await options.till.ask({ bytes: body, value: ask.value }, attachment.value)
   if (!found.ok) return problemResponse(found)
   const { held } = found
   if (ask.value.ask === 'statement') {

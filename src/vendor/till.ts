@@ -110,8 +110,11 @@ export class Till {
   }
 
   /** The channel a client asks about, its MAC checked. */
-  async ask(received: Vendor.Received<Ask>): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
-    const found = await this.find(received.value.reference, undefined)
+  async ask(
+    received: Vendor.Received<Ask>,
+    attachment?: PaymentMessages['attachment'],
+  ): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
+    const found = await this.find(received.value.reference, attachment)
     if (!found.ok) return found
     const sealed = isSealed(received.bytes, found.held.channel.macs.frame)
     return sealed ? found : refuse('MacMismatch', 'the question’s MAC is not this channel’s')

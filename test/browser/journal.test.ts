@@ -67,6 +67,8 @@ async function openIn(page: Page): Promise<OpenedJournal> {
     stale,
     channels: () => ask(page, 'channels'),
     retired: () => ask(page, 'retired'),
+    ended: () => ask(page, 'ended'),
+    end: (channelId, outcome) => ask(page, 'end', channelId, outcome),
     payments: (channelId) => ask(page, 'payments', channelId),
     propose: (channel) => ask(page, 'propose', channel),
     commit: (channelId, next, payment) => ask(page, 'commit', channelId, next, payment),

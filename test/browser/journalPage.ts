@@ -18,6 +18,8 @@ const actions: Readonly<Record<string, (...values: never[]) => Promise<unknown>>
   },
   channels: async () => journal!.channels(),
   retired: async () => journal!.retired(),
+  ended: async () => journal!.ended(),
+  end: async (channelId, outcome) => journal!.end(channelId, outcome),
   payments: async (channelId) => journal!.payments(channelId),
   propose: async (proposed) => journal!.propose(proposed),
   commit: async (channelId, state, payment) => journal!.commit(channelId, state, payment),

@@ -68,6 +68,9 @@ describe.each(kinds)('a client’s journal on $name', ({ make }) => {
     const { channelKey: _key, channelSeed: _seed, ...known } = one
     expect(await database.retired()).toEqual([{ ...known, state: state(1), reason: 'an old copy' }])
     await expect(journal.commit(one.channelId, state(2), paymentOf(2))).rejects.toThrow('retired')
+    await journal.end(one.channelId, { status: 'expired', settled: 0n, refund: 1n, returned: 0n })
+    expect(await database.retired()).toEqual([])
+    await place.sql('DELETE FROM outcomes')
     expect(await database.retire('again')).toBe(1)
     expect((await database.retired()).map(({ reason }) => reason).toSorted()).toEqual(['again', 'an old copy'])
     expect(await place.sql('SELECT count(*) AS payments FROM payments')).toEqual([{ payments: 1n }])

@@ -37,6 +37,23 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
     })
   })
 
+  test('ends a channel once: it is listed with what became of it, and signs nothing more', async () => {
+    const { journal, reopen } = await open()
+    const [one, two] = [proposed('one'), proposed('two')]
+    for (const channel of [one, two]) await journal.propose(channel)
+    await journal.commit(one.channelId, state(1), paymentOf(1))
+    const outcome = { status: 'closed', settled: 30n, refund: 70n, returned: 5n } as const
+    await journal.end(one.channelId, outcome)
+    await journal.end(one.channelId, { status: 'expired', settled: 0n, refund: 100n, returned: 0n })
+    await expect(journal.commit(one.channelId, state(2), paymentOf(2))).rejects.toThrow('ended')
+    const { channelKey: _key, channelSeed: _seed, ...known } = one
+    for (const read of [journal, await reopen()]) {
+      expect(await read.ended()).toEqual([{ ...known, state: state(1), outcome }])
+      expect((await read.channels()).map(({ channelId }) => channelId)).toEqual([two.channelId])
+      expect(await read.retired()).toEqual([])
+    }
+  })
+
   describe('refuses', () => {
     test.each([
       ['fewer payments', { index: 4 }],

@@ -5,11 +5,17 @@
 export interface Journal {
   /** Stores a channel's secrets and terms before the bank hears of them. */
   propose(proposed: ProposedChannel): Promise<void>
-  /** Channels that may sign: not the retired ones. */
+  /** Channels that may sign: neither retired nor ended. */
   channels(): Promise<readonly StoredChannel[]>
+  /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
+  retired(): Promise<readonly RetiredChannel[]>
   payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
   /** One durable transaction: the channel as it now stands, and a payment if one was made. */
   commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment): Promise<void>
+  /** What became of a channel at its bank: nothing is signed on it any more, and nothing is left to do. The first one stays. */
+  end(channelId: Uint8Array, outcome: Outcome): Promise<void>
+  /** Channels that have ended. */
+  ended(): Promise<readonly EndedChannel[]>
   close(): Promise<void>
 }
 
@@ -19,8 +25,6 @@ export interface OpenedJournal extends Journal {
   readonly generation: bigint
   /** Why channels were retired at this start, if they were. */
   readonly stale: string | undefined
-  /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
-  retired(): Promise<readonly RetiredChannel[]>
 }
 
 export interface ProposedChannel {
@@ -44,6 +48,21 @@ export interface StoredChannel extends ProposedChannel {
 
 export interface RetiredChannel extends Omit<StoredChannel, 'channelKey' | 'channelSeed'> {
   readonly reason: string
+}
+
+/** What a bank did with a channel's funds: `settled + refund`. */
+export interface Outcome {
+  readonly status: 'closed' | 'expired'
+  /** To the vendor. */
+  readonly settled: bigint
+  /** Back to the account. */
+  readonly refund: bigint
+  /** What of `settled` the bank found to be charged too much, and took back from the vendor or has it owe. */
+  readonly returned: bigint
+}
+
+export interface EndedChannel extends Omit<StoredChannel, 'channelKey' | 'channelSeed'> {
+  readonly outcome: Outcome
 }
 
 export interface ChannelState {

@@ -1,2 +1,11 @@
-export type { ChannelState, Journal, ProposedChannel, StoredChannel, StoredPayment } from './contract.ts'
+export type {
+  ChannelState,
+  EndedChannel,
+  Journal,
+  Outcome,
+  ProposedChannel,
+  RetiredChannel,
+  StoredChannel,
+  StoredPayment,
+} from './contract.ts'
 export { sqliteJournal } from './sqlite.ts'

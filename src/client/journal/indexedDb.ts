@@ -1,7 +1,7 @@
 import { equal, toHex } from '../../crypto/bytes.ts'
 import { StoreError } from '../../sql/storeError.ts'
 import * as Terms from '../../wire/Terms.ts'
-import type { ChannelState, OpenedJournal, ProposedChannel, StoredChannel, StoredPayment } from './contract.ts'
+import type { ChannelState, OpenedJournal, Outcome, ProposedChannel, StoredChannel, StoredPayment } from './contract.ts'
 import { explained, get, openDatabase, transact } from './indexedDbRequests.ts'
 import { agrees, generationAfter, type Mark, stale } from './mark.ts'
 import type { Age } from './reads.ts'
@@ -47,6 +47,8 @@ const stores = ['channels', 'states', 'payments', 'ages'] as const
 interface ChannelRow extends ProposedChannel {
   /** Why nothing is signed on it any more, if so. Its secrets are gone then. */
   readonly retired?: string
+  /** Once it has ended. */
+  readonly outcome?: Outcome
 }
 
 interface Started {
@@ -73,10 +75,16 @@ function journalOf(database: IDBDatabase, { marks, generation, stale, close }: S
     retired: () =>
       transact(database, ['channels', 'states'], 'readonly', async (transaction) => {
         const rows = await readRows(transaction)
-        return rows.flatMap(({ row: { retired, ...row }, state }) => {
-          const { channelKey: _key, channelSeed: _seed, ...channel } = row
-          return retired === undefined ? [] : [{ ...channel, state, reason: retired }]
-        })
+        return rows.flatMap(({ row: { retired, outcome, ...row }, state }) =>
+          retired === undefined || outcome !== undefined ? [] : [{ ...withoutSecrets(row), state, reason: retired }],
+        )
+      }),
+    ended: () =>
+      transact(database, ['channels', 'states'], 'readonly', async (transaction) => {
+        const rows = await readRows(transaction)
+        return rows.flatMap(({ row: { retired: _retired, outcome, ...row }, state }) =>
+          outcome === undefined ? [] : [{ ...withoutSecrets(row), state, outcome }],
+        )
       }),
     payments: (channelId) =>
       transact(database, ['payments'], 'readonly', async (transaction) => {
@@ -90,6 +98,12 @@ function journalOf(database: IDBDatabase, { marks, generation, stale, close }: S
       }),
     commit: (channelId, state, payment) =>
       write((transaction) => writeChange(transaction, { id: toHex(channelId), state, payment })),
+    end: (channelId, outcome) =>
+      write(async (transaction) => {
+        const channels = transaction.objectStore('channels')
+        const row = await get<ChannelRow | undefined>(channels.get(toHex(channelId)))
+        if (row !== undefined) await get(channels.put({ outcome, ...row }, toHex(channelId)))
+      }),
     async close() {
       close()
     },
@@ -155,8 +169,8 @@ async function writeChange(
     // The payment it ends with and the one before: none is counted that is not here, and could not be resent.
     get(payments.count(IDBKeyRange.bound([id, Math.max(0, state.index - 1)], [id, state.index]))),
   ])
-  if (channel === undefined || channel.retired !== undefined) {
-    throw new Error('nothing is signed on a channel that is retired or unknown')
+  if (channel === undefined || channel.retired !== undefined || channel.outcome !== undefined) {
+    throw new Error('nothing is signed on a channel that is retired, ended or unknown')
   }
   if (known !== undefined && !follows(state, known)) {
     throw new Error('the journal holds a newer state of this channel: is another page using it?')
@@ -175,7 +189,9 @@ function follows(state: ChannelState, known: ChannelState): boolean {
 
 async function retireChannels(transaction: IDBTransaction): Promise<number> {
   const channels = transaction.objectStore('channels')
-  const rows = (await get<ChannelRow[]>(channels.getAll())).filter(({ retired }) => retired === undefined)
+  const rows = (await get<ChannelRow[]>(channels.getAll())).filter(
+    ({ retired, outcome }) => retired === undefined && outcome === undefined,
+  )
   const none = new Uint8Array(32)
   for (const row of rows) {
     // The secrets go: nothing will be signed with them.
@@ -186,9 +202,17 @@ async function retireChannels(transaction: IDBTransaction): Promise<number> {
 
 async function readChannels(transaction: IDBTransaction): Promise<readonly StoredChannel[]> {
   const rows = await readRows(transaction)
-  return rows.flatMap(({ row: { retired, ...channel }, state }) =>
-    retired === undefined ? [{ ...channel, state }] : [],
+  return rows.flatMap(({ row: { retired, outcome, ...channel }, state }) =>
+    retired === undefined && outcome === undefined ? [{ ...channel, state }] : [],
   )
+}
+
+function withoutSecrets({
+  channelKey: _key,
+  channelSeed: _seed,
+  ...channel
+}: ProposedChannel): Omit<ProposedChannel, 'channelKey' | 'channelSeed'> {
+  return channel
 }
 
 /** A channel whose terms do not give its id was changed by something else. */

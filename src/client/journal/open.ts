@@ -64,7 +64,6 @@ export async function startGeneration(runner: Runner, file: MarkFile): Promise<O
       ...journal,
       generation,
       stale: retired > 0 ? stale : undefined,
-      retired: database.retired,
       async close() {
         await journal.close()
         commits.close()

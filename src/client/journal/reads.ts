@@ -2,7 +2,7 @@ import { equal, toHex } from '../../crypto/bytes.ts'
 import { all, get, type Program, type Row } from '../../sql/program.ts'
 import { bytes, count, damaged, integer, optional, text } from '../../sql/rows.ts'
 import * as Terms from '../../wire/Terms.ts'
-import type { ChannelState, RetiredChannel, StoredChannel, StoredPayment } from './contract.ts'
+import type { ChannelState, EndedChannel, Outcome, RetiredChannel, StoredChannel, StoredPayment } from './contract.ts'
 import { shardOf } from './shard.ts'
 
 /** How old a journal is: see `mark.ts`. */
@@ -20,7 +20,7 @@ export function* readAge(): Program<Age> {
 export function* readChannels(): Program<readonly StoredChannel[]> {
   const rows = yield* all(
     `SELECT channels.*, channel_key, channel_seed FROM channels JOIN secrets USING (shard, channel_id)
-       WHERE retired IS NULL ORDER BY shard, channel_id`,
+       WHERE retired IS NULL AND ${notEnded} ORDER BY shard, channel_id`,
   )
   const states = yield* readStates()
   return rows.map((row) => ({
@@ -32,8 +32,8 @@ export function* readChannels(): Program<readonly StoredChannel[]> {
 
 export function* readRetired(): Program<readonly RetiredChannel[]> {
   const rows = yield* all(
-    `SELECT * FROM channels WHERE retired IS NOT NULL OR NOT EXISTS (SELECT 1 FROM secrets
-       WHERE secrets.shard = channels.shard AND secrets.channel_id = channels.channel_id) ORDER BY shard, channel_id`,
+    `SELECT * FROM channels WHERE ${notEnded} AND (retired IS NOT NULL OR NOT EXISTS (SELECT 1 FROM secrets
+       WHERE secrets.shard = channels.shard AND secrets.channel_id = channels.channel_id)) ORDER BY shard, channel_id`,
   )
   const states = yield* readStates()
   return rows.map((row) => ({
@@ -42,12 +42,33 @@ export function* readRetired(): Program<readonly RetiredChannel[]> {
   }))
 }
 
+export function* readEnded(): Program<readonly EndedChannel[]> {
+  const rows = yield* all(
+    `SELECT channels.*, status, settled, refund, returned FROM channels JOIN outcomes USING (shard, channel_id)
+       ORDER BY shard, channel_id`,
+  )
+  const states = yield* readStates()
+  return rows.map((row) => ({ ...openedOf(row, states), outcome: outcomeOf(row) }))
+}
+
 export function* readPayments(channelId: Uint8Array): Program<readonly StoredPayment[]> {
   const rows = yield* all('SELECT * FROM payments WHERE shard = :shard AND channel_id = :channelId ORDER BY number', {
     shard: shardOf(channelId),
     channelId,
   })
   return rows.map(paymentOf)
+}
+
+const notEnded = `NOT EXISTS (SELECT 1 FROM outcomes
+  WHERE outcomes.shard = channels.shard AND outcomes.channel_id = channels.channel_id)`
+
+function outcomeOf(row: Row): Outcome {
+  return {
+    status: text(row, 'status') as Outcome['status'],
+    settled: integer(row, 'settled'),
+    refund: integer(row, 'refund'),
+    returned: integer(row, 'returned'),
+  }
 }
 
 function* readStates(): Program<ReadonlyMap<string, ChannelState>> {

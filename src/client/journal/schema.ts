@@ -78,6 +78,18 @@ export const migrations: readonly string[] = [
 
   INSERT INTO generations (shard, generation, commits) VALUES (0, 0, 0);
   `,
+  `-- What became of channels at their banks
+  CREATE TABLE outcomes (
+    shard      INTEGER NOT NULL,                                  -- that of the channel
+    channel_id BLOB    NOT NULL,
+    status     TEXT    NOT NULL CHECK (status IN ('closed', 'expired')),
+    settled    INTEGER NOT NULL CHECK (settled >= 0),             -- base units, to the vendor
+    refund     INTEGER NOT NULL CHECK (refund >= 0),              -- base units, back to the account
+    returned   INTEGER NOT NULL CHECK (returned BETWEEN 0 AND settled), -- base units charged too much
+    PRIMARY KEY (shard, channel_id),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+  `,
 ]
 
 export const schema: Schema = { role: 'client', migrations }

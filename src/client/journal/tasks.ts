@@ -1,16 +1,16 @@
 import { methodsOf, type Runner, type TasksOf } from '../../sql/program.ts'
-import type { Journal, ProposedChannel, RetiredChannel } from './contract.ts'
+import type { Journal, Outcome, ProposedChannel } from './contract.ts'
 import * as reads from './reads.ts'
 import * as writes from './writes.ts'
 
 export { schema } from './schema.ts'
 
 /** What runs in the database. A writer's generation is the one it started; `undefined` where it started none. */
-export interface JournalTasks extends Pick<Journal, 'channels' | 'payments'> {
+export interface JournalTasks extends Pick<Journal, 'channels' | 'retired' | 'payments' | 'ended'> {
   age(): Promise<reads.Age>
-  retired(): Promise<readonly RetiredChannel[]>
   propose(generation: bigint | undefined, proposed: ProposedChannel): Promise<bigint>
   commit(generation: bigint | undefined, change: writes.Change): Promise<bigint>
+  end(generation: bigint | undefined, channelId: Uint8Array, outcome: Outcome): Promise<bigint>
   raise(from: bigint, to: bigint): Promise<void>
   retire(reason: string): Promise<number>
 }
@@ -19,10 +19,12 @@ export const tasks: TasksOf<JournalTasks> = {
   age: { mode: 'read', steps: reads.readAge },
   channels: { mode: 'snapshot', steps: reads.readChannels },
   retired: { mode: 'snapshot', steps: reads.readRetired },
+  ended: { mode: 'snapshot', steps: reads.readEnded },
   payments: { mode: 'read', steps: reads.readPayments },
   // The row of the generation holds up a second writer, until it finds that its own is over.
   propose: { mode: 'write', steps: writes.writeProposed },
   commit: { mode: 'write', steps: writes.writeChange },
+  end: { mode: 'write', steps: writes.writeOutcome },
   raise: { mode: 'write', steps: writes.raiseGeneration },
   retire: { mode: 'write', steps: writes.retireChannels },
 }
@@ -39,10 +41,13 @@ export function journalOf(
   const database = methodsOf<JournalTasks>(runner, tasks)
   return {
     channels: database.channels,
+    retired: database.retired,
+    ended: database.ended,
     payments: database.payments,
     propose: async (proposed) => onCommit(await database.propose(generation, proposed)),
     commit: async (channelId, state, payment) =>
       onCommit(await database.commit(generation, { channelId, state, payment })),
+    end: async (channelId, outcome) => onCommit(await database.end(generation, channelId, outcome)),
     close: () => runner.close(),
   }
 }

@@ -1,7 +1,7 @@
 import { change, get, type Program } from '../../sql/program.ts'
 import { integer } from '../../sql/rows.ts'
 import { StoreError } from '../../sql/storeError.ts'
-import type { ChannelState, ProposedChannel, StoredPayment } from './contract.ts'
+import type { ChannelState, Outcome, ProposedChannel, StoredPayment } from './contract.ts'
 import { shardOf } from './shard.ts'
 
 /** Gives the number of this commit. `generation` is the writer's, where it has one. */
@@ -32,13 +32,28 @@ export interface Change {
 export function* writeChange(generation: bigint | undefined, { channelId, state, payment }: Change): Program<bigint> {
   const commits = yield* countCommit(generation)
   const maySign = yield* get(
-    'SELECT 1 AS found FROM channels WHERE shard = :shard AND channel_id = :channelId AND retired IS NULL',
+    `SELECT 1 AS found FROM channels WHERE shard = :shard AND channel_id = :channelId AND retired IS NULL
+       AND NOT EXISTS (SELECT 1 FROM outcomes WHERE outcomes.shard = :shard AND outcomes.channel_id = :channelId)`,
     { shard: shardOf(channelId), channelId },
   )
-  if (maySign === undefined) throw new Error('nothing is signed on a channel that is retired or unknown')
+  if (maySign === undefined) throw new Error('nothing is signed on a channel that is retired, ended or unknown')
   yield* upsertState(channelId, state)
   if (payment !== undefined) yield* insertPayment(channelId, payment)
   if (state.index > 0) yield* assertStored(channelId, state.index)
+  return commits
+}
+
+export function* writeOutcome(
+  generation: bigint | undefined,
+  channelId: Uint8Array,
+  { status, settled, refund, returned }: Outcome,
+): Program<bigint> {
+  const commits = yield* countCommit(generation)
+  yield* change(
+    `INSERT INTO outcomes (shard, channel_id, status, settled, refund, returned)
+       VALUES (:shard, :channelId, :status, :settled, :refund, :returned) ON CONFLICT (shard, channel_id) DO NOTHING`,
+    { shard: shardOf(channelId), channelId, status, settled, refund, returned },
+  )
   return commits
 }
 
@@ -53,7 +68,11 @@ export function* raiseGeneration(from: bigint, to: bigint): Program<void> {
 
 /** Nothing is signed any more on the channels that are in the journal now. */
 export function* retireChannels(reason: string): Program<number> {
-  return yield* change('UPDATE channels SET retired = :reason WHERE retired IS NULL', { reason })
+  return yield* change(
+    `UPDATE channels SET retired = :reason WHERE retired IS NULL AND NOT EXISTS (SELECT 1 FROM outcomes
+       WHERE outcomes.shard = channels.shard AND outcomes.channel_id = channels.channel_id)`,
+    { reason },
+  )
 }
 
 function* countCommit(generation: bigint | undefined): Program<bigint> {

@@ -143,7 +143,7 @@ export function meterTill(till: Till, { refusals }: VendorCounters): Till {
   }
   return overriding<Till>(till, {
     admit: async (messages) => counted(await till.admit(messages)),
-    ask: async (received) => counted(await till.ask(received)),
+    ask: async (received, attachment) => counted(await till.ask(received, attachment)),
     tick: (held, received) => counted(till.tick(held, received)),
     checkpoint: (held, checkpoint) => counted(till.checkpoint(held, checkpoint)),
   })

@@ -14,6 +14,26 @@ export function release(
   channel: ClientChannel,
   closing: Closing.Closing,
 ): Refusal | { readonly ok: true; readonly release: Uint8Array } {
+  if (closing.index === 0 && channel.index === 0) {
+    return refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
+  }
+  const disputed = takeClosing(channel, closing)
+  if (disputed !== undefined) return disputed
+  const checkpoint = signCheckpoint(channel, {
+    number: channel.segment.number + 1,
+    amount: channel.paid,
+    anchor: new Uint8Array(32),
+    length: 0,
+  })
+  const { channelId, receipt } = channel
+  return { ok: true, release: Closing.encodeRelease({ channelId, receipt, checkpoint }) }
+}
+
+/**
+ * Takes the vendor's last word: nothing is signed afterwards but the release. All there is to do where no payment was made.
+ * What it refuses changes nothing.
+ */
+export function takeClosing(channel: ClientChannel, closing: Closing.Closing): Refusal | undefined {
   if (!equal(closing.channelId, channel.channelId)) return refuse('ClosingInvalid', 'the closing names another channel')
   if (!Closing.verify(channel.terms.vendor, closing))
     return refuse('ClosingInvalid', 'the closing is not signed by the vendor')
@@ -32,17 +52,9 @@ export function release(
   if (closing.spent > channel.paid) {
     return refuse('ClosingDisputed', `the closing charges ${closing.spent}; ${channel.paid} was paid`)
   }
-  if (channel.index === 0) return refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
   channel.acknowledged = closing.spent
   channel.outstanding.clear()
   channel.successors.clear()
   channel.frozen = 'the channel was released'
-  const checkpoint = signCheckpoint(channel, {
-    number: channel.segment.number + 1,
-    amount: channel.paid,
-    anchor: new Uint8Array(32),
-    length: 0,
-  })
-  const { channelId, receipt } = channel
-  return { ok: true, release: Closing.encodeRelease({ channelId, receipt, checkpoint }) }
+  return undefined
 }
