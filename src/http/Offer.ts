@@ -4,7 +4,7 @@ import { type LockSchemeName, lockSchemes } from '../crypto/locks.ts'
 import { type Amount, parseAsset } from '../wire/amount.ts'
 import { segmentLengthMax, sizes } from '../wire/kinds.ts'
 import type { Parsed } from '../wire/parsed.ts'
-import { amountOf, bytesOf, list, object, parseJson, text, whole, word } from './json.ts'
+import { amountOf, bytesOf, list, object, parseJson, readValue, text, whole, word } from './json.ts'
 
 /** Where a vendor's offer is found. */
 export const offerPath = '/.well-known/lockstep'
@@ -32,9 +32,19 @@ export interface RouteOffer {
   readonly method: string
   /** Path, in which a segment `:name` stands for any one. */
   readonly path: string
-  /** What one request costs, or one unit of a stream. */
+  /** What one request costs, or one unit of a stream; where it is metered, the most that one costs. */
   readonly price: Amount
   readonly per: 'request' | 'unit'
+  readonly metered?: true
+}
+
+/** What a 402 says that its very request costs. */
+export interface Price {
+  /** Base units; where it is metered, the most that is charged. */
+  readonly amount: Amount
+  readonly asset: string
+  readonly per: 'request' | 'unit'
+  readonly metered?: true
 }
 
 /** The most bytes of JSON that are read as an offer. */
@@ -51,6 +61,16 @@ export function encode(offer: Offer): string {
     unitPrice: unitPrice.toString(),
     routes: routes.map((route) => ({ ...route, price: route.price.toString() })),
   })
+}
+
+/** A price as the member `price` of a problem document has it. */
+export function encodePrice(price: Price): unknown {
+  return { ...price, amount: price.amount.toString() }
+}
+
+/** The member `price` of a problem document. */
+export function parsePrice(member: unknown): Parsed<Price> {
+  return readValue(member, 'price', readPrice)
 }
 
 export function parse(body: string): Parsed<Offer> {
@@ -92,9 +112,29 @@ function readOffer(value: unknown): Offer {
         path: text(route.path, 'path'),
         price: amountOf(route.price, 'price'),
         per: word(route.per, 'per', ['request', 'unit']),
+        ...meteredOf(route),
       }
     }),
   }
+}
+
+function readPrice(value: unknown): Price {
+  const price = object(value, 'price')
+  const asset = text(price.asset, 'asset')
+  const known = parseAsset(asset)
+  if (!known.ok) throw new TypeError(known.detail)
+  return {
+    amount: amountOf(price.amount, 'amount'),
+    asset,
+    per: word(price.per, 'per', ['request', 'unit']),
+    ...meteredOf(price),
+  }
+}
+
+function meteredOf({ metered }: Readonly<Record<string, unknown>>): { readonly metered?: true } {
+  if (metered === undefined || metered === false) return {}
+  if (metered !== true) throw new TypeError('metered is true or not there')
+  return { metered }
 }
 
 const schemeNames = Object.keys(lockSchemes) as readonly LockSchemeName[]

@@ -11,8 +11,13 @@ export function parseJson<T>(
   read: (value: unknown) => T,
 ): Parsed<T> {
   if (text.length > sizeMax) return malformed(`${what}: more than ${sizeMax} characters`)
+  return readValue(text, what, (json) => read(JSON.parse(json)))
+}
+
+/** Reads a value; `what` names it in the refusal. */
+export function readValue<V, T>(value: V, what: string, read: (value: V) => T): Parsed<T> {
   try {
-    return parsed(read(JSON.parse(text)))
+    return parsed(read(value))
   } catch (error) {
     // JSON.parse and the readers below throw on anything else than what is read: the message says what it is.
     return malformed(`${what}: ${error instanceof Error ? error.message : String(error)}`)

@@ -67,7 +67,7 @@ export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request 
   try {
     const headers = new Headers()
     for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!)
-    return new Request(`http://vendor.invalid${pathOf(incoming)}`, {
+    return new Request(originOf(incoming) + pathOf(incoming), {
       method,
       headers,
       ...(mayHaveBody && { body: new Uint8Array(body) }),
@@ -76,6 +76,14 @@ export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request 
     // Methods and header values that Node takes and the Fetch API does not.
     return undefined
   }
+}
+
+/** Where the request says that it goes. Whoever publishes an address of its own does not look at this. */
+function originOf({ headers: { host = '' }, socket }: IncomingMessage): string {
+  const scheme = 'encrypted' in socket ? 'https' : 'http'
+  return /^[A-Za-z0-9._-]+(?::[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?$/.test(host)
+    ? `${scheme}://${host}`
+    : `${scheme}://vendor.invalid`
 }
 
 /** Writes a response as fast as its client reads it, and gives its body up as soon as that is gone. */

@@ -1,20 +1,26 @@
 /** A vendor as a service: a paywall for HTTP, paid streams, closing and collecting, its state in SQLite. */
 
 export { managementPaths } from '../http/management.ts'
+export type { Handler } from './answering.ts'
 export { archive } from './archive.ts'
+export { claimAtBank } from './claimAtBank.ts'
+export { createCloseJob } from './closeJob.ts'
 export { type ClosingOptions, claim, close, type Released, release, settled } from './closing.ts'
 export { CollectError, type Collected, type CollectOptions, collect } from './collect.ts'
 export { listen, PortBusyError } from './connection.ts'
 export { EvictedError, StoreUnavailableError } from './errors.ts'
 export type { Held } from './held.ts'
+export { vendorIdentity } from './identity.ts'
 export { HeldElsewhereError, type LeaseOptions } from './leases.ts'
 export { management } from './management.ts'
+export { openVendorDatabase } from './openStore.ts'
 export type { OriginOptions } from './origin.ts'
-export { type PaywallOptions, paywall } from './paywall.ts'
+export { type PaidRoutesOptions, paidRoutes } from './paidRoutes.ts'
+export * from './paywall/index.ts'
 export { answerSizeMax } from './purchase.ts'
 export { problemResponse } from './responses.ts'
 export type { PaidContext, PaidRoute, StreamContext, StreamRoute } from './routes.ts'
-export { type Handler, type RunningServer, type ServeOptions, serve } from './server.ts'
+export { type RunningServer, type ServeOptions, serve } from './server.ts'
 export { backupVendor, restoreVendor } from './store/backup.ts'
 export type {
   Answer,

@@ -4,24 +4,55 @@ import type { Payment } from '../wire/Frame.ts'
 import * as Terms from '../wire/Terms.ts'
 import * as Transaction from '../wire/Transaction.ts'
 import { type Answered, acceptedOf, type Held, readCores, statementOf } from './held.ts'
-import { problemAnswer, refused } from './responses.ts'
-import type { PaidContext, PaidRoute } from './routes.ts'
+import { type Asking, problemAnswer, refused } from './responses.ts'
+import type { PaidContext } from './routes.ts'
 import type { Answer, StoredPayment } from './store/contract.ts'
 import type { Admission, Repeated, Till } from './till.ts'
 
 /** A request and the payment that came with it. */
 export interface Purchase {
   readonly till: Till
-  readonly route: Pick<PaidRoute, 'price' | 'idempotent'>
   readonly params: Readonly<Record<string, string>>
+  /** The address of the request, as the vendor has it. */
+  readonly target: string
   /** Of the request as it arrived. */
   readonly digest: Uint8Array
   /** The payment as it arrived. */
   readonly frame: Uint8Array
   readonly payment: Payment
+  /** Base units to set aside, asked when the payment is about to run. Where it throws, the handler has failed. */
+  readonly price: () => Promise<bigint> | bigint
+  /** The handler may run again for one payment, as after a crash. */
+  readonly idempotent: boolean
+  /** What becomes of the price where the vendor stops while the handler runs. */
+  readonly onCrash: OnCrash
+  /** How a price is asked for, where credit is too low. */
+  readonly asking: (price: bigint) => Asking
   /** Runs the handler. */
-  readonly handle: (context: PaidContext) => Promise<Response> | Response
+  readonly handle: (context: SaleContext) => Promise<Sold> | Sold
   readonly onError: (error: unknown) => void
+}
+
+export type OnCrash = 'charge' | 'release'
+
+/** What a handler learns of the payment it serves, and of the channel. */
+export interface SaleContext extends PaidContext {
+  /** Base units set aside: the most that is charged. */
+  readonly price: bigint
+  /** Base units that the channel has left beside them. */
+  readonly credit: bigint
+}
+
+export interface Sold {
+  readonly response: Response
+  /** Base units to charge, asked once the answer is there, or as much of it as is kept. At most what was set aside. */
+  readonly charge: () => bigint
+}
+
+/** What a request gets. */
+export interface Served extends Answered {
+  /** What follows the answer's body, where that is more than is kept: it leaves as it is made, and the charge stands. */
+  readonly rest?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined
 }
 
 /** The largest answer that is kept for a retry. Design 3.5. */
@@ -31,7 +62,7 @@ export const answerSizeMax = 65_536
  * Answers a request whose payment was admitted now, or was before. Whatever arrives while it runs, for the same payment,
  * waits for the same answer: a handler runs once.
  */
-export async function respond(purchase: Purchase, admission: Admission | Repeated): Promise<Answered> {
+export async function respond(purchase: Purchase, admission: Admission | Repeated): Promise<Served> {
   const { held } = admission
   const { digest, frame } = purchase
   const { index } = purchase.payment
@@ -41,10 +72,15 @@ export async function respond(purchase: Purchase, admission: Admission | Repeate
     // It runs for another request. Once that has its answer, the store tells whether the payment is still to be had.
     await running.answered
   }
-  const answered = admission.ok ? start(purchase, held, admission) : repeat(purchase, held)
+  const served = admission.ok ? start(purchase, held, admission) : repeat(purchase, held)
+  // A long answer has one reader: whoever waits for it as well hears that it is not kept.
+  const answered = served.then(({ rest, ...whole }) =>
+    rest === undefined ? whole : gone(held, index, whole.statement),
+  )
+  answered.catch(() => undefined)
   held.running.set(index, { digest, frame, answered })
   try {
-    return await answered
+    return await served
   } finally {
     // From its end on, the store answers a retry.
     held.running.delete(index)
@@ -62,65 +98,140 @@ export async function settle(till: Till, held: Held, payment: Payment, frame: Ui
   return { answer, statement: statementOf(held, index, stored.charged) }
 }
 
+/**
+ * Charges a payment whose handler ran when the vendor stopped, where its route wanted that: as much was noted when it began.
+ * Gives what was charged.
+ */
+export async function chargeDoubtful(till: Till, held: Held, stored: StoredPayment): Promise<bigint> {
+  const reserved = Vendor.reserve(held.channel, stored.index, stored.charged)
+  const charged = reserved.ok ? stored.charged : 0n
+  if (reserved.ok) {
+    Vendor.charge(held.channel, reserved.reservation, charged)
+    Vendor.settle(held.channel, reserved.reservation)
+  }
+  await till.write(held, { accepted: acceptedOf(stored), status: reserved.ok ? 'charged' : 'released', charged })
+  return charged
+}
+
 /** A payment whose request has not run: reserves its price and runs it, or says why not. */
 async function start(
   purchase: Purchase,
   held: Held,
   { accepted, durable }: Pick<Admission, 'accepted' | 'durable'>,
-): Promise<Answered> {
+): Promise<Served> {
   const { index } = accepted
-  const mismatch = equal(accepted.digest, purchase.digest)
-    ? undefined
-    : refuse('RequestMismatch', `payment ${index} names another request than this one`)
-  const reserved = mismatch ?? Vendor.reserve(held.channel, index, purchase.route.price)
-  if (reserved.ok) return run(purchase, { held, accepted, reservation: reserved.reservation })
+  if (!equal(accepted.digest, purchase.digest)) {
+    await durable
+    const detail = `payment ${index} names another request than this one, which is ${purchase.target} here`
+    return refused(held, refuse('RequestMismatch', detail), { index, charged: 0n })
+  }
+  const priced = await priceOf(purchase)
+  const reserved = Vendor.reserve(held.channel, index, priced.price)
+  if (reserved.ok) return run(purchase, { held, accepted, reservation: reserved.reservation }, priced)
   await durable
-  return refused(held, reserved, { index, charged: 0n })
+  const asking = reserved.reason === 'CreditTooLow' ? purchase.asking(priced.price) : undefined
+  return refused(held, reserved, { index, charged: 0n }, asking)
+}
+
+/** The price, or what the request gets because there is none: then nothing is set aside. */
+async function priceOf({ price, onError }: Purchase): Promise<Priced> {
+  try {
+    return { price: await price() }
+  } catch (error) {
+    onError(error)
+    return { price: 0n, failed: failedAnswer() }
+  }
+}
+
+interface Priced {
+  readonly price: bigint
+  readonly failed?: Answer
 }
 
 /** Runs the handler once, between two writes: that it runs, and what came of it. */
 async function run(
   purchase: Purchase,
   started: { readonly held: Held; readonly accepted: Vendor.Accepted; readonly reservation: Vendor.Reservation },
-): Promise<Answered> {
-  const { till, route, params } = purchase
+  { price, failed }: Priced,
+): Promise<Served> {
+  const { till, params, onCrash } = purchase
   const { held, accepted, reservation } = started
   const { channel } = held
   const { index } = accepted
   try {
-    await till.write(held, { accepted, status: 'running', charged: 0n })
-    const answer = await answerOf(purchase, { payer: toHex(Terms.reference(channel.channelId)), index, params })
-    if (answer.status < 400) Vendor.charge(channel, reservation, route.price)
+    await till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })
+    const payer = toHex(Terms.reference(channel.channelId))
+    const context = { payer, index, params, price, credit: Vendor.credit(channel) }
+    const made: Made = failed === undefined ? await answerOf(purchase, context) : { answer: failed, charge: 0n }
+    const { answer, charge, rest } = made
+    const isSuccess = answer.status < 400
+    if (isSuccess) Vendor.charge(channel, reservation, charge)
     Vendor.settle(channel, reservation)
     const { charged } = reservation
-    const status = answer.status < 400 ? 'charged' : 'released'
-    const kept = answer.body.length <= answerSizeMax ? answer : undefined
-    await till.write(held, { accepted, status, charged, answer: kept })
-    return { answer, statement: statementOf(held, index, charged) }
+    const kept = rest === undefined && answer.body.length <= answerSizeMax ? answer : undefined
+    await till.write(held, { accepted, status: isSuccess ? 'charged' : 'released', charged, answer: kept })
+    return { answer, statement: statementOf(held, index, charged), rest }
   } finally {
     if (!reservation.settled) Vendor.settle(channel, reservation)
   }
 }
 
-/** What the handler answers; one that throws, or answers what cannot be sent, has failed and is not charged. */
-async function answerOf({ handle, onError }: Purchase, context: PaidContext): Promise<Answer> {
+interface Made {
+  readonly answer: Answer
+  readonly charge: bigint
+  readonly rest?: Served['rest']
+}
+
+/** What the handler answers; one that throws, charges too much, or answers what cannot be sent, has failed and is not charged. */
+async function answerOf({ handle, onError }: Purchase, context: SaleContext): Promise<Made> {
+  let response: Response | undefined
   try {
-    const { status, headers, body } = await wholeOf(await handle(context))
+    const sold = await handle(context)
+    response = sold.response
+    const { status, headers } = response
     if (status < 200) throw new RangeError(`a handler answered with status ${status}`)
-    return { status, headers: [...headers], body }
+    const { body, rest } = await beginningOf(response)
+    const charge = status < 400 ? sold.charge() : 0n
+    if (charge < 0n || charge > context.price) {
+      throw new RangeError(`a handler charged ${charge} base units where at most ${context.price} were set aside`)
+    }
+    return { answer: { status, headers: [...headers], body }, charge, rest }
   } catch (error) {
     onError(error)
-    return problemAnswer({ reason: 'HandlerFailed', detail: 'the handler failed' })
+    return { answer: failedAnswer(), charge: 0n }
   }
 }
 
-async function wholeOf(response: Response): Promise<{ status: number; headers: Headers; body: Uint8Array }> {
-  const { status, headers } = response
-  return { status, headers, body: new Uint8Array(await response.arrayBuffer()) }
+function failedAnswer(): Answer {
+  return problemAnswer({ reason: 'HandlerFailed', detail: 'the handler failed' })
+}
+
+/** A body, or as much of it as is kept and what follows that. */
+async function beginningOf(response: Response): Promise<{ body: Uint8Array; rest: Served['rest'] }> {
+  const reader = response.body?.getReader()
+  const chunks: Uint8Array[] = []
+  for (let size = 0; reader !== undefined && size <= answerSizeMax; ) {
+    const { done, value } = await reader.read()
+    if (done) return { body: Buffer.concat(chunks), rest: undefined }
+    chunks.push(value)
+    size += value.length
+  }
+  return { body: Buffer.concat(chunks), rest: reader && restOf(reader) }
+}
+
+function restOf(reader: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>): NonNullable<Served['rest']> {
+  return new ReadableStream({
+    async pull(controller) {
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
 }
 
 /** A payment whose index was taken: the same one gets the same answer, another one gets none. */
-async function repeat(purchase: Purchase, held: Held): Promise<Answered> {
+async function repeat(purchase: Purchase, held: Held): Promise<Served> {
   const { till, payment, digest } = purchase
   const { index } = payment
   const stored = await till.stored(held, index)
@@ -131,7 +242,11 @@ async function repeat(purchase: Purchase, held: Held): Promise<Answered> {
     case 'accepted':
       return start(purchase, held, again)
     case 'running':
-      if (purchase.route.idempotent === true) return start(purchase, held, again)
+      if (purchase.idempotent) return start(purchase, held, again)
+      if (charged > 0n) {
+        const doubtful = await chargeDoubtful(till, held, stored)
+        if (doubtful > 0n) return gone(held, index, { charged: doubtful })
+      }
       return refused(held, refuse('InDoubt', `the vendor stopped while payment ${index} was served`), {
         index,
         charged,
@@ -145,9 +260,18 @@ async function repeat(purchase: Purchase, held: Held): Promise<Answered> {
         })
       }
       return answer === undefined
-        ? refused(held, refuse('AnswerGone', `payment ${index} was ${status}`), { index, charged })
+        ? gone(held, index, { charged }, status)
         : { answer, statement: statementOf(held, index, charged) }
   }
+}
+
+function gone(
+  held: Held,
+  index: number,
+  { charged }: { readonly charged: bigint },
+  status: 'charged' | 'released' = 'charged',
+): Answered {
+  return refused(held, refuse('AnswerGone', `payment ${index} was ${status}`), { index, charged })
 }
 
 function conflict(held: Held, index: number): Answered {

@@ -3,8 +3,10 @@ import { sha256 } from '../crypto/hash.ts'
 import { statementHeader } from '../http/headers.ts'
 import * as Offer from '../http/Offer.ts'
 import { type ProblemReason, problemOf, problemType } from '../http/problems.ts'
+import { amount } from '../wire/amount.ts'
 import type { Statement } from '../wire/Statement.ts'
 import { type Answered, type Held, statementOf } from './held.ts'
+import type { Served } from './purchase.ts'
 import type { Answer } from './store/contract.ts'
 
 /** Why something is refused, on its way to a problem document. */
@@ -36,22 +38,61 @@ export function refused(
   held: Held,
   refusal: Refused,
   payment: { readonly index: number; readonly charged: bigint },
+  asking?: Asking,
 ): Answered {
-  return { answer: problemAnswer(refusal), statement: statementOf(held, payment.index, payment.charged) }
+  return { answer: problemAnswer(refusal, asking), statement: statementOf(held, payment.index, payment.charged) }
 }
 
-export function problemAnswer(refusal: Refused): Answer {
+export function problemAnswer(refusal: Refused, asking?: Asking): Answer {
   const problem = problemOf(refusal)
-  const headers = Object.entries(problemHeaders(problem.status))
-  return { status: problem.status, headers, body: utf8(JSON.stringify(problem)) }
+  const headers = Object.entries({ ...problemHeaders(problem.status), ...asking?.headers })
+  return { status: problem.status, headers, body: utf8(JSON.stringify({ ...problem, ...asking?.members })) }
+}
+
+/** What a 402 says of the price: for programs in its header, and in its body. */
+export interface Asking {
+  readonly headers: Readonly<Record<string, string>>
+  /** Of the problem document. */
+  readonly members: Readonly<Record<string, unknown>>
+}
+
+/** How the price of one request is asked for. `metered`: it is the most that may be charged. */
+export function askFor(
+  { asset, per, metered }: Pick<Offer.Price, 'asset' | 'per'> & { readonly metered?: boolean },
+  price: bigint,
+  offer?: unknown,
+): Asking {
+  const asked: Offer.Price = { amount: amount(price), asset, per, ...(metered === true && { metered }) }
+  return {
+    headers: { 'WWW-Authenticate': `Lockstep offer="${Offer.offerPath}", price="${price}", asset="${asset}"` },
+    members: { price: Offer.encodePrice(asked), ...(offer !== undefined && { offer }) },
+  }
 }
 
 /** What a paid request gets: the answer with the vendor's statement. */
-export function answeredResponse(held: Held, { answer, statement }: Answered): Response {
+export function answeredResponse(held: Held, { answer, statement, rest }: Served): Response {
   const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]))
   for (const [name, value] of Object.entries(statementHeaders(held, statement))) headers.set(name, value)
   const isEmpty = [204, 205, 304].includes(answer.status)
-  return new Response(isEmpty ? null : new Uint8Array(answer.body), { status: answer.status, headers })
+  const body = rest === undefined ? new Uint8Array(answer.body) : joined(answer.body, rest)
+  return new Response(isEmpty ? null : body, { status: answer.status, headers })
+}
+
+function joined(beginning: Uint8Array, rest: NonNullable<Served['rest']>): NonNullable<Served['rest']> {
+  const reader = rest.getReader()
+  let isBegun = false
+  return new ReadableStream({
+    async pull(controller) {
+      if (!isBegun) {
+        isBegun = true
+        return controller.enqueue(new Uint8Array(beginning))
+      }
+      const { done, value } = await reader.read()
+      if (done) controller.close()
+      else controller.enqueue(value)
+    },
+    cancel: (reason) => reader.cancel(reason),
+  })
 }
 
 /** A statement alone. */

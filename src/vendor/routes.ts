@@ -19,6 +19,8 @@ export interface PaidRoute {
   readonly handler: (request: Request, context: PaidContext) => Promise<Response> | Response
   /** The handler may run again for one payment, as after a crash. */
   readonly idempotent?: boolean
+  /** What becomes of the price where the vendor stops while the handler runs: released, unless it is to be charged. */
+  readonly onCrash?: 'charge' | 'release'
 }
 
 /** What a stream's source learns. */

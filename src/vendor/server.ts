@@ -1,8 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { headerNames } from '../http/headers.ts'
+import { allowBrowsers, answering, type Handler } from './answering.ts'
 import { headerSizeMax, listen, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
-import { asError, EvictedError, StoreUnavailableError } from './errors.ts'
+import { asError } from './errors.ts'
 import { eventStreams } from './eventStreams.ts'
 import { problemResponse } from './responses.ts'
 import type { StreamRoute } from './routes.ts'
@@ -29,8 +29,6 @@ export interface ServeOptions {
   readonly onError?: (error: unknown) => void
 }
 
-export type Handler = (request: Request) => Promise<Response | undefined>
-
 export interface RunningServer {
   readonly url: string
   /** Stops taking connections, lets what runs end, and resolves when all is durable. */
@@ -41,7 +39,7 @@ export interface RunningServer {
 export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { till, streams, host = '127.0.0.1', port = 0, requestTimeoutMs = 30_000, closeTimeoutMs = 5000 } = options
   const { bodySizeMax = 1_048_576, onError = (error): void => process.emitWarning(asError(error)) } = options
-  let handlers: readonly Handler[] = []
+  let respond = answering([], onError)
   /** The newest answer of each connection. */
   const latest = new WeakMap<Duplex, ServerResponse>()
   const server = createServer(
@@ -53,7 +51,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     },
     (incoming, outgoing) => {
       latest.set(incoming.socket, outgoing)
-      answer({ handlers, bodySizeMax, onError }, incoming, outgoing).catch((error: unknown) => {
+      answer({ respond, bodySizeMax }, incoming, outgoing).catch((error: unknown) => {
         // Where the request broke off nobody waits for an answer. Where the answer did, its client must see that.
         if (incoming.errored === null) onError(error)
         outgoing.destroy()
@@ -65,7 +63,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const publicUrl = options.publicUrl ?? url
   const sold = { till, streams, publicUrl, onError }
   const events = eventStreams(sold)
-  handlers = [events.handle, ...options.handlers(publicUrl)]
+  respond = answering([events.handle, ...options.handlers(publicUrl)], onError)
   const sockets = serveStreams(sold)
   server.on('upgrade', (incoming, socket, head) => sockets.upgrade(incoming, socket, head))
   return {
@@ -87,58 +85,25 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
 }
 
 interface Answering {
-  readonly handlers: readonly Handler[]
+  readonly respond: (request: Request) => Promise<Response>
   readonly bodySizeMax: number
-  readonly onError: (error: unknown) => void
 }
 
 async function answer(options: Answering, incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
   const body = await readIncoming(incoming, options.bodySizeMax)
-  const response =
-    body === undefined
-      ? problemResponse({ reason: 'BodyTooLarge', detail: `a body here has at most ${options.bodySizeMax} bytes` })
-      : await handle(options, toRequest(incoming, body))
-  await send(outgoing, allowBrowsers(response))
+  await send(outgoing, await answerOf(options, incoming, body))
 }
 
-async function handle({ handlers, onError }: Answering, request: Request | undefined): Promise<Response> {
-  if (request === undefined) return problemResponse({ reason: 'Malformed', detail: 'no such request is taken here' })
-  try {
-    for (const handler of handlers) {
-      const response = await handler(request)
-      if (response !== undefined) return response
-    }
-  } catch (error) {
-    onError(error)
-    const isStore = error instanceof EvictedError || error instanceof StoreUnavailableError
-    return isStore
-      ? problemResponse({ reason: 'StoreUnavailable', detail: 'the vendor cannot reach its store' })
-      : problemResponse({ reason: 'Internal', detail: 'the vendor failed; its operator finds the cause in its log' })
+async function answerOf(
+  { respond, bodySizeMax }: Answering,
+  incoming: IncomingMessage,
+  body: Uint8Array | undefined,
+): Promise<Response> {
+  if (body === undefined) {
+    const detail = `a body here has at most ${bodySizeMax} bytes`
+    return allowBrowsers(problemResponse({ reason: 'BodyTooLarge', detail }))
   }
-  if (request.method === 'OPTIONS') return preflightResponse()
-  const { pathname } = new URL(request.url)
-  return problemResponse({ reason: 'NotFound', detail: `nothing is at ${pathname.slice(0, 200)}` })
-}
-
-/** What a browser asks before it sends headers that are not its own. It may remember the answer for a day. */
-function preflightResponse(): Response {
-  return new Response(null, {
-    status: 204,
-    headers: {
-      'Access-Control-Allow-Methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-      'Access-Control-Allow-Headers': `Content-Type, ${Object.values(headerNames).join(', ')}`,
-      'Access-Control-Max-Age': '86400',
-    },
-  })
-}
-
-/** Any page may pay: a payment is what is asked for, never a cookie. */
-function allowBrowsers(response: Response): Response {
-  const headers = new Headers(response.headers)
-  if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
-  headers.append(
-    'Access-Control-Expose-Headers',
-    `${headerNames.statement}, ${headerNames.stream}, WWW-Authenticate, ETag`,
-  )
-  return new Response(response.body, { status: response.status, headers })
+  const request = toRequest(incoming, body)
+  if (request !== undefined) return respond(request)
+  return allowBrowsers(problemResponse({ reason: 'Malformed', detail: 'no such request is taken here' }))
 }

@@ -5,7 +5,7 @@ import {
   type ClosingOptions,
   management,
   type PaidRoute,
-  paywall,
+  paidRoutes,
   type ServeOptions,
   type StreamRoute,
   serve,
@@ -79,7 +79,7 @@ export async function startStall(options: StallOptions): Promise<StartedStall> {
     port,
     streams,
     onError,
-    handlers: (publicUrl) => [paywall({ till, store, publicUrl, routes, onError, offer }), management(closing)],
+    handlers: (publicUrl) => [paidRoutes({ till, publicUrl, routes, onError, offer }), management(closing)],
     ...(known && { publicUrl: known }),
     ...options.serve,
   })

@@ -5,7 +5,7 @@ import {
   collect,
   management,
   type PaidRoute,
-  paywall,
+  paidRoutes,
   serve,
   sqliteVendorStore,
   Till,
@@ -59,7 +59,7 @@ const words = ['pay', ' as', ' you', ' go'].map((word) => Buffer.from(word))
 const server = await serve({
   till,
   port: config.port,
-  handlers: (publicUrl) => [paywall({ till, store, offer, publicUrl, routes: [work] }), management(closing)],
+  handlers: (publicUrl) => [paidRoutes({ till, offer, publicUrl, routes: [work] }), management(closing)],
   streams: [{ path: '/words', price: 10n, source: () => words }],
 })
 report('ready')

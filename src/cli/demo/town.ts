@@ -13,7 +13,7 @@ import {
   type ClosingOptions,
   management,
   type PaidRoute,
-  paywall,
+  paidRoutes,
   type StreamRoute,
   serve,
   sqliteVendorStore,
@@ -170,7 +170,7 @@ async function openVendor(
   const closing: ClosingOptions = { till, store, vendor: settlement }
   const running = await serve({
     till,
-    handlers: (publicUrl) => [paywall({ till, store, offer, publicUrl, routes }), management(closing)],
+    handlers: (publicUrl) => [paidRoutes({ till, offer, publicUrl, routes }), management(closing)],
     streams,
   })
   closers.push(() => running.close())

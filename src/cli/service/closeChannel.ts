@@ -6,10 +6,9 @@ import type { Side } from '../../ops/channels/listing.ts'
 import { type LoadedConfig, readKeyPair, sectionOf } from '../../ops/config/index.ts'
 import { askAdmin, isAnswering } from '../../ops/service/admin.ts'
 import { systemTime } from '../../ops/service/clock.ts'
-import { openVendorDatabase } from '../../ops/service/stores.ts'
-import { claimChannel } from '../../ops/service/vendorActions.ts'
-import { createTill, vendorIdentity } from '../../ops/service/vendorService.ts'
+import { createTill } from '../../ops/service/vendorService.ts'
 import { Client } from '../../protocol/index.ts'
+import { claimAtBank, openVendorDatabase, vendorIdentity } from '../../vendor/index.ts'
 import { CommandError } from '../command.ts'
 import { explained } from './config.ts'
 
@@ -30,9 +29,13 @@ async function closeAsVendor(loaded: LoadedConfig, channel: string): Promise<unk
   const frame = readKeyPair(config.frameKeyFile)
   const store = await openVendorDatabase(config.store)
   try {
-    const identity = vendorIdentity(config, settlement, await store.restoredAt())
+    const identity = vendorIdentity(config.identity, settlement, await store.restoredAt())
     const till = createTill(config, { store, settlement, frame, identity })
-    const claimed = await claimChannel(config, { till, store, vendor: settlement }, fromHex(channel).subarray(0, 16))
+    const claimed = await claimAtBank(
+      config.banks,
+      { till, store, vendor: settlement },
+      fromHex(channel).subarray(0, 16),
+    )
     await till.stop()
     return claimed
   } finally {

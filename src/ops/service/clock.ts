@@ -1,9 +1,4 @@
-import { type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
-
-/** The system's clock. */
-export function systemTime(): UnixSeconds {
-  return unixSeconds(BigInt(Math.floor(Date.now() / 1000)))
-}
+export { systemTime } from '../../vendor/clock.ts'
 
 /** Waits, or returns early where the signal aborts. */
 export function pause(ms: number, signal: AbortSignal): Promise<void> {

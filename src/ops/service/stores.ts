@@ -1,16 +1,9 @@
 import type { BankStore } from '../../bank/index.ts'
 import { postgresBankStore } from '../../bank/store/postgres.ts'
 import { openBankStore } from '../../bank/store/sqlite.ts'
-import type { VendorDatabase } from '../../vendor/store/contract.ts'
-import { postgresVendorStore } from '../../vendor/store/postgres.ts'
-import { openVendorStore } from '../../vendor/store/sqlite.ts'
 import { isPostgres } from '../config/index.ts'
 
 /** The store that a config names. A server does not stand still while a disk does: SQLite waits in a thread of its own. */
 export async function openBankDatabase(store: string): Promise<BankStore> {
   return isPostgres(store) ? postgresBankStore({ url: store }) : openBankStore(store)
-}
-
-export async function openVendorDatabase(store: string): Promise<VendorDatabase> {
-  return isPostgres(store) ? postgresVendorStore({ url: store }) : openVendorStore(store)
 }

@@ -1,17 +1,15 @@
 import { toHex } from '../../crypto/bytes.ts'
-import type { ClosingOptions } from '../../vendor/index.ts'
+import { type ClosingOptions, CollectError, claimAtBank, createCloseJob } from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
 import { amountIn, countIn } from '../audit/rows.ts'
 import { openVendorReader } from '../audit/stores.ts'
 import type { VendorConfig } from '../config/index.ts'
-import type { Logger } from '../log/logger.ts'
+import { errorDetails, type Logger } from '../log/logger.ts'
 import type { Unclaimed } from '../metrics/catalogue.ts'
-import type { Tally } from '../metrics/tally.ts'
+import { bump, type Tally } from '../metrics/tally.ts'
 import { createArchiveJob } from './archiveJob.ts'
 import { systemTime } from './clock.ts'
-import { createCloseJob } from './closeJob.ts'
 import type { Job } from './jobs.ts'
-import { claimChannel } from './vendorActions.ts'
 
 /** What a vendor does by itself: it claims before deadlines, and looks what there is to claim. */
 export function vendorJobs(
@@ -34,10 +32,18 @@ export function vendorJobs(
     run: createCloseJob(
       {
         due: (until, limit) => store.due(until, limit),
-        claim: (reference) => claimChannel(config, closing, reference),
+        claim: (reference) => claimAtBank(config.banks, closing, reference),
         now: systemTime,
-        claims,
-        logger,
+        onClaimed(claimed) {
+          bump(claims, 'settled')
+          logger.info('claimed', claimed)
+        },
+        onFailed(error, details) {
+          const isUnknown = error instanceof CollectError && error.isUnknown
+          bump(claims, isUnknown ? 'unknown' : 'failed')
+          const event = isUnknown ? 'not known to be claimed' : 'not claimed'
+          logger.error(event, { ...details, ...errorDetails(error) })
+        },
       },
       config.jobs.closeMarginSeconds,
     ),

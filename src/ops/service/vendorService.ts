@@ -1,12 +1,18 @@
 import { backend } from '../../crypto/backend.ts'
-import { toHex, utf8 } from '../../crypto/bytes.ts'
-import { hkdf } from '../../crypto/mac.ts'
+import { toHex } from '../../crypto/bytes.ts'
 import type * as Schnorr from '../../crypto/Schnorr.ts'
 import type { Offer } from '../../http/index.ts'
-import { Client } from '../../protocol/index.ts'
-import { type ClosingOptions, management, paywall, serve, Till } from '../../vendor/index.ts'
+import {
+  type ClosingOptions,
+  management,
+  openVendorDatabase,
+  paidRoutes,
+  serve,
+  Till,
+  vendorIdentity,
+} from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
-import { amount, type UnixSeconds } from '../../wire/amount.ts'
+import { amount } from '../../wire/amount.ts'
 import { type LoadedConfig, readKeyPair, sectionOf, type VendorConfig } from '../config/index.ts'
 import { errorDetails } from '../log/logger.ts'
 import { serviceFamilies, type Unclaimed, vendorFamilies } from '../metrics/catalogue.ts'
@@ -19,7 +25,6 @@ import { createJobCounters, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
 import { Opened, type RunningService, type ServiceDeps } from './service.ts'
-import { openVendorDatabase } from './stores.ts'
 import { vendorActions } from './vendorActions.ts'
 import { vendorJobs } from './vendorJobs.ts'
 import { waitForStore } from './waitForStore.ts'
@@ -59,7 +64,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       nowMs: () => performance.now(),
       onDone: countPayments(counters, config.asset),
     })
-    const identity = vendorIdentity(config, settlement, await database.restoredAt())
+    const identity = vendorIdentity(config.identity, settlement, await database.restoredAt())
     const till = meterTill(createTill(config, { store, settlement, frame, identity }), counters)
     opened.add('till', () => till.stop())
     const closing: ClosingOptions = { till, store, vendor: settlement }
@@ -71,10 +76,9 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       port: config.port,
       ...(config.publicUrl !== undefined && { publicUrl: config.publicUrl }),
       handlers: (publicUrl) =>
-        [
-          paywall({ till, store: closing.store, offer, publicUrl, routes: goods.routes, onError }),
-          management(closing),
-        ].map((handler) => meterHandler(handler, counters)),
+        [paidRoutes({ till, offer, publicUrl, routes: goods.routes, onError }), management(closing)].map((handler) =>
+          meterHandler(handler, counters),
+        ),
       streams: goods.streams,
       closeTimeoutMs: config.shutdownSeconds * 1000,
       onError,
@@ -196,18 +200,4 @@ function offerOf(
       ...goods.streams.map(({ path, price }) => ({ method: 'GET', path, price: amount(price), per: 'unit' as const })),
     ],
   }
-}
-
-/**
- * O_V, the same at every start, its salt for nobody else to know: who is shown it can check the commitment. Another one since
- * the store was restored, which tells channels opened before from those opened since.
- */
-export function vendorIdentity(
-  { identity }: VendorConfig,
-  { secret }: Schnorr.KeyPair,
-  restoredAt: UnixSeconds | undefined,
-): Uint8Array {
-  const info = utf8(restoredAt === undefined ? '' : `restored at ${restoredAt}`)
-  const salt = hkdf({ secret, salt: utf8('lockstep/vendor-identity'), info, length: 32 })
-  return Client.commitIdentity(salt, utf8(identity))
 }

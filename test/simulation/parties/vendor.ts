@@ -2,7 +2,7 @@ import { lockSchemes } from '../../../src/crypto/locks.ts'
 import type * as Offer from '../../../src/http/Offer.ts'
 import type { ClosingOptions } from '../../../src/vendor/closing.ts'
 import { management } from '../../../src/vendor/management.ts'
-import { paywall } from '../../../src/vendor/paywall.ts'
+import { paidRoutes } from '../../../src/vendor/paidRoutes.ts'
 import { matchPath, type PaidContext, type PaidRoute } from '../../../src/vendor/routes.ts'
 import { schema, tasks, vendorStore } from '../../../src/vendor/store/tasks.ts'
 import { StreamSession } from '../../../src/vendor/stream.ts'
@@ -148,7 +148,7 @@ export function createVendorParty(
     const onError = (error: unknown): void => {
       if (!(error instanceof HandlerError)) isExpected(error, `${name}'s paywall`, ground)
     }
-    const handlers = [paywall({ till, store, offer, publicUrl: url, routes, onError }), management(closing)]
+    const handlers = [paidRoutes({ till, offer, publicUrl: url, routes, onError }), management(closing)]
     const serve = async (request: Request): Promise<Response | undefined> => {
       for (const handler of handlers) {
         const response = await handler(request)

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { toHex, u32 } from '../../src/crypto/bytes.ts'
-import { silentLogger } from '../../src/ops/log/logger.ts'
-import { createCloseJob, pauseOf } from '../../src/ops/service/closeJob.ts'
+import { createCloseJob, pauseOf } from '../../src/vendor/closeJob.ts'
 import type { DueChannel } from '../../src/vendor/store/contract.ts'
 import { type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 
@@ -23,11 +22,12 @@ function world(deadlines: readonly bigint[]): {
     failing: new Set<string>(),
     now: unixSeconds(0n),
   }
+  const count = (outcome: string): void => void state.claims.set(outcome, (state.claims.get(outcome) ?? 0) + 1)
   const run = createCloseJob(
     {
       now: () => state.now,
-      logger: silentLogger,
-      claims: state.claims,
+      onClaimed: () => count('settled'),
+      onFailed: () => count('failed'),
       async due(until, limit) {
         const found: DueChannel[] = [...open].flatMap(([reference, deadline]) =>
           deadline <= until ? [{ reference: Buffer.from(reference, 'hex'), deadline }] : [],

@@ -1,9 +1,6 @@
-import { toHex } from '../../crypto/bytes.ts'
-import { CollectError } from '../../vendor/index.ts'
-import type { DueChannel } from '../../vendor/store/contract.ts'
-import { type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
-import { errorDetails, type Logger } from '../log/logger.ts'
-import { bump, type Tally } from '../metrics/tally.ts'
+import { toHex } from '../crypto/bytes.ts'
+import { type UnixSeconds, unixSeconds } from '../wire/amount.ts'
+import type { DueChannel } from './store/contract.ts'
 
 export interface CloseJobDeps {
   /** Unsettled channels that were closed, or whose deadline is at or before `until`, the most urgent first. */
@@ -11,9 +8,12 @@ export interface CloseJobDeps {
   /** Claims what was charged on a channel. Rejects where the bank did not pay, or nobody knows: to ask again is safe. */
   readonly claim: (reference: Uint8Array) => Promise<{ readonly channel: string; readonly settled: bigint }>
   readonly now: () => UnixSeconds
-  /** `settled`, `failed`, or `unknown`: the bank may have paid. */
-  readonly claims: Tally
-  readonly logger: Logger
+  readonly onClaimed: (claimed: { readonly channel: string; readonly settled: bigint }) => void
+  /** Hears of each failure; `untilDeadline` in seconds. */
+  readonly onFailed: (
+    error: unknown,
+    details: { readonly channel: string; readonly failures: number; readonly untilDeadline: bigint },
+  ) => void
 }
 
 /**
@@ -21,7 +21,7 @@ export interface CloseJobDeps {
  * longer each time, but ever more often towards its deadline.
  */
 export function createCloseJob(deps: CloseJobDeps, marginSeconds: number): () => Promise<void> {
-  const { due, claim, now, claims, logger } = deps
+  const { due, claim, now, onClaimed, onFailed } = deps
   const waiting = new Map<string, { readonly failures: number; readonly until: bigint }>()
   return async () => {
     const until = unixSeconds(now() + BigInt(marginSeconds))
@@ -34,21 +34,13 @@ export function createCloseJob(deps: CloseJobDeps, marginSeconds: number): () =>
       const before = waiting.get(name)
       if (before !== undefined && before.until > now()) continue
       try {
-        const { channel, settled } = await claim(reference)
+        const claimed = await claim(reference)
         waiting.delete(name)
-        bump(claims, 'settled')
-        logger.info('claimed', { channel, settled })
+        onClaimed(claimed)
       } catch (error) {
         const failures = (before?.failures ?? 0) + 1
         waiting.set(name, { failures, until: now() + pauseOf(failures, deadline - now()) })
-        const isUnknown = error instanceof CollectError && error.isUnknown
-        bump(claims, isUnknown ? 'unknown' : 'failed')
-        logger.error(isUnknown ? 'not known to be claimed' : 'not claimed', {
-          channel: name,
-          failures,
-          untilDeadline: deadline - now(),
-          ...errorDetails(error),
-        })
+        onFailed(error, { channel: name, failures, untilDeadline: deadline - now() })
       }
     }
   }

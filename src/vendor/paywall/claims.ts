@@ -1,0 +1,79 @@
+import { fromHex, toHex } from '../../crypto/bytes.ts'
+import type { UnixSeconds } from '../../wire/amount.ts'
+import { createCloseJob } from '../closeJob.ts'
+import { asError } from '../errors.ts'
+import type { VendorDatabase } from '../store/contract.ts'
+import type { PaywallLogger } from './types.ts'
+
+interface Claimed {
+  readonly channel: string
+  readonly settled: bigint
+}
+
+export interface ClaimsOptions {
+  readonly store: VendorDatabase
+  readonly now: () => UnixSeconds
+  readonly logger: PaywallLogger
+  readonly claim: (reference: Uint8Array) => Promise<Claimed>
+}
+
+export interface Claims {
+  /** Claims a channel that its client has released, now and in the background. */
+  hurry(channel: string): void
+  /** Claims every channel. Throws the first failure, once all were tried. */
+  all(): Promise<readonly Claimed[]>
+  stop(): Promise<void>
+}
+
+/** Claims what was charged: before channels end, and once their clients have released them. */
+export function startClaims(options: ClaimsOptions, marginSeconds: number): Claims {
+  const { store, now, logger, claim } = options
+  const onClaimed = ({ channel, settled }: Claimed): void => logger.info(`claimed ${settled} on channel ${channel}`)
+  const onFailed = (error: unknown, { channel }: { readonly channel: string }): void =>
+    logger.error(`channel ${channel} was not claimed, and is tried again: ${asError(error).message}`)
+  const run = createCloseJob(
+    { due: (until, limit) => store.due(until, limit), claim, now, onClaimed, onFailed },
+    marginSeconds,
+  )
+  /** One after the other: two claims of one channel would only wait for each other. */
+  let running: Promise<unknown> = Promise.resolve()
+  const after = (job: () => Promise<unknown>): void => {
+    running = running.then(job).catch((error: unknown) => logger.error(`claims failed: ${asError(error).message}`))
+  }
+  const timer = setInterval(() => after(run), everySeconds * 1000)
+  timer.unref()
+  return {
+    hurry(channel) {
+      after(async () => {
+        try {
+          onClaimed(await claim(fromHex(channel).subarray(0, 16)))
+        } catch (error) {
+          onFailed(error, { channel })
+        }
+      })
+    },
+    async all() {
+      await running
+      const claimed: Claimed[] = []
+      const failures: unknown[] = []
+      for (const channelId of await store.unsettled()) {
+        try {
+          const done = await claim(channelId.subarray(0, 16))
+          onClaimed(done)
+          claimed.push(done)
+        } catch (error) {
+          onFailed(error, { channel: toHex(channelId) })
+          failures.push(error)
+        }
+      }
+      if (failures.length > 0) throw failures[0]
+      return claimed
+    },
+    async stop() {
+      clearInterval(timer)
+      await running
+    },
+  }
+}
+
+const everySeconds = 30

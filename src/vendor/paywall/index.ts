@@ -1,0 +1,16 @@
+export type { BankOption } from './bank.ts'
+export { PaywallError, PriceError } from './errors.ts'
+export type { Meter } from './meter.ts'
+export { paywall } from './paywall.ts'
+export type { Price, PriceOptions, PriceTag } from './prices.ts'
+export type {
+  ListenOptions,
+  MeteredHandler,
+  PaidHandler,
+  Payment,
+  Paywall,
+  PaywallLogger,
+  PaywallOptions,
+  Place,
+  Routes,
+} from './types.ts'

@@ -1,0 +1,125 @@
+import type * as Offer from '../../http/Offer.ts'
+import type { ClosingOptions } from '../closing.ts'
+import type { RunningServer } from '../server.ts'
+import type { VendorDatabase } from '../store/contract.ts'
+import type { BankOption } from './bank.ts'
+import type { Meter } from './meter.ts'
+import type { Price, PriceOptions, PriceTag } from './prices.ts'
+
+export interface PaywallOptions {
+  /** Where payments are settled: its address, with its key where that is known, or several banks. */
+  readonly bank: BankOption | readonly BankOption[]
+  /** `'USD'`, or `'USD/6'` where the bank holds more than one of that name. */
+  readonly asset: string
+  /** `'sqlite:./vendor.db'`, `'sqlite::memory:'` for one that may forget, `'postgres://…'`, or an open store. */
+  readonly store: string | VendorDatabase
+  /** The file with the vendor's key: made at the first start, by default beside the SQLite store. Whoever has it is the vendor. */
+  readonly key?: string
+  /** Where clients reach this vendor, no slash at its end. Without it, each request's own origin. */
+  readonly publicUrl?: string
+  /** This process among others that share the store. */
+  readonly node?: string
+  /** What the vendor may have to say of itself one day: its offer commits to it. */
+  readonly identity?: string
+  /** Bytes of a request body. */
+  readonly bodySizeMax?: number
+  /** The shortest time that a channel may live when it is first shown. */
+  readonly lifeMinSeconds?: number
+  /** The shortest time to claim after a channel's end. */
+  readonly graceMinSeconds?: number
+  /** How long before a channel's deadline it is claimed. */
+  readonly closeMarginSeconds?: number
+  /** What a bank may take to answer. */
+  readonly timeoutMs?: number
+  /** Told of what handlers throw; clients learn no more than that something failed. */
+  readonly onError?: (error: unknown) => void
+  /** Told of claims and of what a bank refuses. Without it, warnings alone are emitted. */
+  readonly logger?: PaywallLogger
+}
+
+/** As `console`, pino and others are. */
+export interface PaywallLogger {
+  info(message: string): void
+  warn(message: string): void
+  error(message: string): void
+}
+
+/** What a handler learns of the payment it serves. */
+export interface Payment {
+  /** The same whenever the payment comes again: a key for what may happen once only. */
+  readonly id: string
+  /** Who pays: the same for one channel, and nothing that links two channels of one client. */
+  readonly payer: string
+  /** What is set aside for this request, as a decimal string in the asset. */
+  readonly price: string
+  /** What the payer has left beside it. */
+  readonly credit: string
+  /** Values of the `:name` segments of the route's path, where `fetch` or `listen` found it. */
+  readonly params: Readonly<Record<string, string>>
+}
+
+export type Handler = (request: Request, payment: Payment) => Promise<Response> | Response
+export type MeteredHandler = (request: Request, meter: Meter, payment: Payment) => Promise<Response> | Response
+
+/** A handler behind a price: one function of the Fetch API. What it is called with beside the request does not matter. */
+export interface PaidHandler {
+  (request: Request, ...rest: readonly unknown[]): Promise<Response>
+  readonly tag: PriceTag
+  readonly run: MeteredHandler
+}
+
+/** `'GET /jokes/:number'` → what answers there: for a price, or for nothing. */
+export type Routes = Readonly<Record<string, PaidHandler | FreeHandler>>
+
+/** A handler that costs nothing. */
+type FreeHandler = (request: Request) => Promise<Response> | Response
+
+/** Where a request was found. */
+export interface Place {
+  /** The public address, as the client knows it. */
+  readonly target?: string
+  readonly params?: Readonly<Record<string, string>>
+}
+
+export interface ListenOptions {
+  readonly routes: Routes
+  /** 0 takes a free one. */
+  readonly port?: number
+  /** Loopback unless told otherwise. */
+  readonly host?: string
+}
+
+export interface Paywall {
+  /** As the bank names it: `USD/6`. */
+  readonly asset: string
+  /** The vendor's public key, as it is registered at the bank: 64 hex digits. */
+  readonly vendor: string
+  /** As `/.well-known/lockstep` has it now. */
+  readonly offer: () => Offer.Offer
+  /** A handler that costs as much for each request. One that throws, or answers with a status from 400 on, charges nothing. */
+  each(price: Price, handler: Handler, options?: PriceOptions): PaidHandler
+  /** A handler that says what its answer costs, up to a ceiling. */
+  metered(options: PriceOptions & { readonly max: string }, handler: MeteredHandler): PaidHandler
+  /** A price that was read: for {@link Paywall.sell}. Throws `PriceError` for one that is none. */
+  price(price: Price, options?: PriceOptions): PriceTag
+  ceiling(options: PriceOptions & { readonly max: string }): PriceTag
+  /**
+   * Serves one request for a price: refuses it with the offer and this price, or admits its payment, runs `handle`, charges,
+   * and gives the answer with the vendor's statement. Never runs `handle` for a payment that is repeated.
+   */
+  sell(request: Request, tag: PriceTag, handle: MeteredHandler, place?: Place): Promise<Response>
+  /** Has a route in the offer, which `fetch` and `listen` do by themselves. */
+  list(method: string, path: string, tag: PriceTag): void
+  /** Answers what every vendor answers: its offer, closing, release, payments resent. `undefined`: the request is for another. */
+  handle(request: Request): Promise<Response | undefined>
+  /** Everything as one function of the Fetch API. */
+  fetch(routes: Routes): (request: Request) => Promise<Response>
+  /** The same as a server of `node:http`. */
+  listen(options: ListenOptions): Promise<RunningServer>
+  /** Claims what was charged on every channel, now: all of them are closed by it. */
+  collect(): Promise<readonly { readonly channel: string; readonly settled: bigint }[]>
+  /** What lies below: for streams, and for what has to close a channel itself. */
+  readonly closing: ClosingOptions
+  /** Lets what runs end, and closes servers and store. Channels stay open: the next start goes on with them. */
+  close(): Promise<void>
+}
