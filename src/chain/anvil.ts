@@ -80,7 +80,7 @@ export function anvilBinary(platform: string = process.platform, arch: string = 
     throw new ChainError(
       'PackageMissing',
       `Anvil is not installed for ${platform} on ${arch}: the package ${name} is missing. No node was started. ` +
-        'Run npm install --save-dev @foundry-rs/anvil, name another program, or use the embedded chain.',
+        'Run npm install --save-dev @foundry-rs/anvil, or use the embedded chain.',
       { cause },
     )
   }

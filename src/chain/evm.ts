@@ -37,6 +37,11 @@ export interface Deployed {
   readonly blockNumber: bigint
 }
 
+/** The account of a recorder's secret, lower case. */
+export async function recorderAddress(key: Uint8Array): Promise<Hex> {
+  return lower((await accountOf(key)).address)
+}
+
 /** Deploys a registry whose one recorder is the account of `key`, which pays for it. */
 export async function deployRegistry(options: ConnectionOptions & { readonly key: Uint8Array }): Promise<Deployed> {
   const viem = await loadViem()
@@ -205,6 +210,7 @@ async function rawTransaction(connection: Connection, subject: string, hash: Hex
 }
 
 async function accountOf(key: Uint8Array): Promise<PrivateKeyAccount> {
+  await loadViem()
   const { privateKeyToAccount } = await import('viem/accounts')
   return privateKeyToAccount(`0x${toHex(key)}`)
 }

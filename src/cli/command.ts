@@ -47,7 +47,7 @@ export function parseOptions<T extends NonNullable<ParseArgsConfig['options']>>(
   positionals = 0,
 ): ReturnType<typeof parseArgs<{ args: string[]; options: T; strict: true; allowPositionals: true }>> {
   try {
-    const parsed = parseArgs({ args: [...args], options, strict: true, allowPositionals: true })
+    const parsed = parseArgs({ args: joinNegatives(args, options), options, strict: true, allowPositionals: true })
     const [extra] = parsed.positionals.slice(positionals)
     if (extra !== undefined) throw new UsageError(`unexpected argument: ${extra}`)
     return parsed
@@ -55,6 +55,17 @@ export function parseOptions<T extends NonNullable<ParseArgsConfig['options']>>(
     if (error instanceof UsageError) throw error
     throw new UsageError(error instanceof Error ? error.message.split('. ')[0]! : String(error))
   }
+}
+
+/** `--n -5` means `--n=-5`: what it takes says why that is wrong, where the parser would call it ambiguous. */
+function joinNegatives(args: readonly string[], options: NonNullable<ParseArgsConfig['options']>): string[] {
+  return args.reduce<string[]>((joined, arg) => {
+    const before = joined.at(-1)
+    const takesValue = before?.startsWith('--') === true && options[before.slice(2)]?.type === 'string'
+    if (takesValue && /^-\d/.test(arg)) joined[joined.length - 1] = `${before}=${arg}`
+    else joined.push(arg)
+    return joined
+  }, [])
 }
 
 /** A whole number given as an option. */

@@ -1,5 +1,7 @@
-import { type Command, CommandError, exitCodes, type Output, UsageError } from './command.ts'
+import { type Command, CommandError, exitCodes, UsageError } from './command.ts'
 import { createHelp } from './commands/help.ts'
+import { openTerminal } from './terminal.ts'
+import { programVersion } from './version.ts'
 
 /** Every command, in the order of the list that help prints; loaded when it is asked for. */
 const topics: Readonly<Record<string, () => Promise<Command>>> = {
@@ -19,28 +21,44 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
 
 const help = createHelp(() => Promise.all(Object.values(topics).map((load) => load())))
 
+const terminal = openTerminal()
+
 /** Runs the command that `args` name and gives the exit code. An error is one line; a bug keeps its stack. */
 export async function main(args: readonly string[]): Promise<number> {
   const [first = 'help', ...rest] = args
-  const output = terminalOutput()
-  const name = ['--help', '-h'].includes(first) ? 'help' : first
   try {
-    if (name === 'help') return await help.run(rest, output)
-    if (!Object.hasOwn(topics, name)) throw new UsageError(`no such command: ${first}`)
-    if (rest.includes('--help') || rest.includes('-h')) return await help.run([name], output)
-    const command = await topics[name]!()
-    return await command.run(rest, output)
+    const code = await run(first, rest)
+    return code === exitCodes.done && terminal.hasLost ? exitCodes.failed : code
   } catch (error) {
     if (error instanceof UsageError) {
-      output.say(`lockstep: ${error.message}. See "lockstep help${Object.hasOwn(topics, name) ? ` ${name}` : ''}".`)
+      terminal.say(`lockstep: ${error.message}. See "lockstep help${Object.hasOwn(topics, first) ? ` ${first}` : ''}".`)
       return exitCodes.usage
     }
+    const missing = missingPackage(error)
+    if (missing !== undefined) {
+      terminal.say(
+        `lockstep: the package ${missing} is not installed: run "npm ci" in a clone, or "npm install ${missing}"`,
+      )
+      return exitCodes.failed
+    }
     if (error instanceof CommandError || isExpected(error)) {
-      output.say(`lockstep: ${error.message}`)
+      terminal.say(`lockstep: ${error.message}`)
       return error instanceof CommandError ? error.exitCode : exitCodes.failed
     }
     throw error
   }
+}
+
+async function run(name: string, args: readonly string[]): Promise<number> {
+  if (['--version', '-V'].includes(name)) {
+    terminal.out(programVersion())
+    return exitCodes.done
+  }
+  if (['help', '--help', '-h'].includes(name)) return help.run(args, terminal)
+  if (!Object.hasOwn(topics, name)) throw new UsageError(`no such command: ${name}`)
+  if (args.includes('--help') || args.includes('-h')) return help.run([name], terminal)
+  const command = await topics[name]!()
+  return command.run(args, terminal)
 }
 
 /** Errors of the outer layers that say in one line what to do. By name: their modules need not be loaded for it. */
@@ -61,10 +79,8 @@ function isExpected(error: unknown): error is Error {
   return error instanceof Error && expected.has(error.name)
 }
 
-function terminalOutput(): Output {
-  return {
-    out: (text) => void process.stdout.write(`${text}\n`),
-    say: (text) => void process.stderr.write(`${text}\n`),
-    isTerminal: process.stderr.isTTY === true,
-  }
+/** A package that could not be found, an optional one or, in a clone, any before `npm ci`. */
+function missingPackage(error: unknown): string | undefined {
+  if (!(error instanceof Error) || (error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') return undefined
+  return /^Cannot find package '([^']+)'/.exec(error.message)?.[1]
 }

@@ -1,10 +1,10 @@
 /** A saved directory: its files, how they are written and read, and what a verifier says of them. */
 
-import type { Stats } from 'node:fs'
-import { mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { existsSync, type Stats } from 'node:fs'
+import { access, constants, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import type { Batch, ChainIdentity, Hex } from '../../chain/index.ts'
-import { CommandError, exitCodes } from '../command.ts'
+import { CommandError, exitCodes, UsageError } from '../command.ts'
 
 /** The files of an archive by their names. */
 export type Files = ReadonlyMap<string, Uint8Array>
@@ -98,28 +98,26 @@ export function namesFault(files: Files, names: readonly string[]): ArchiveFault
  */
 export async function writeArchive(dir: string, files: Files): Promise<void> {
   await prepareArchive(dir)
-  await writing(dir, async () => {
+  try {
     for (const [name, bytes] of files) await writeSynced(join(dir, name), bytes)
     await syncDirectory(dir)
-  })
+  } catch (error) {
+    throw new CommandError(`${dir} cannot be written (${codeOf(error)}): what is in it is not whole`, { cause: error })
+  }
 }
 
 /** Makes the directory, or finds it empty. Before a long run: so that nothing is found out at its end. */
-export function prepareArchive(dir: string): Promise<void> {
-  return writing(dir, async () => {
-    await mkdir(dir, { recursive: true, mode: 0o700 })
-    if ((await readdir(dir)).length === 0) return
-    throw new CommandError(`${dir} is not empty, and nothing is ever written over: name a new directory`, usage)
-  })
-}
-
-async function writing(dir: string, work: () => Promise<void>): Promise<void> {
+export async function prepareArchive(dir: string): Promise<void> {
+  if (dir === '') throw new UsageError('--save takes the path of a new directory, not an empty one')
   try {
-    await work()
+    await makeDirectory(dir)
+    await access(dir, constants.W_OK)
+    if ((await readdir(dir)).length === 0) return
   } catch (error) {
-    if (error instanceof CommandError) throw error
-    throw new CommandError(`${dir} cannot be written (${codeOf(error)}): name another directory`, { cause: error })
+    const says = `${dir} cannot be written (${codeOf(error)}): name a new directory`
+    throw new CommandError(says, { ...usage, cause: error })
   }
+  throw new CommandError(`${dir} is not empty, and nothing is ever written over: name a new directory`, usage)
 }
 
 /**
@@ -161,6 +159,20 @@ function statFault(name: string, stats: Stats): ArchiveFault | undefined {
   return stats.size > sizeMax
     ? fault(name, 'FileSize', `${stats.size} bytes, and at most ${sizeMax} are read`)
     : undefined
+}
+
+/** With the directories above it. `recursive` would never end where a file system makes no directories at all, as in /proc. */
+async function makeDirectory(dir: string): Promise<void> {
+  const make = (): Promise<void> => mkdir(dir, { mode: 0o700 })
+  try {
+    await make()
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'EEXIST') return
+    if (code !== 'ENOENT' || existsSync(dirname(dir))) throw error
+    await makeDirectory(dirname(dir))
+    await make()
+  }
 }
 
 async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {

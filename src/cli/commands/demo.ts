@@ -1,17 +1,26 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { constants, open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { toHex } from '../../crypto/bytes.ts'
 import { sha256 } from '../../crypto/hash.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { prepareArchive, writeArchive } from '../archive/archive.ts'
-import { type Command, CommandError, choiceOption, exitCodes, parseOptions, wholeOption } from '../command.ts'
+import {
+  type Command,
+  CommandError,
+  choiceOption,
+  exitCodes,
+  type Output,
+  parseOptions,
+  wholeOption,
+} from '../command.ts'
 import { runLockstep } from '../demo/lockstep.ts'
 import { createProgress } from '../demo/progress.ts'
 import { runPublished } from '../demo/published.ts'
 import { openStage } from '../demo/stage.ts'
 import { summarize } from '../demo/summary.ts'
-import type { DemoOptions, DemoResult } from '../demo/types.ts'
+import type { DemoOptions, DemoResult, DemoRun } from '../demo/types.ts'
+import { exitOnSignals } from '../signals.ts'
 
 /** Bytes of a file that the demo reads. */
 const fileSizeMax = 64 * 1024 * 1024
@@ -41,7 +50,7 @@ examples:
       file: { type: 'string' },
       payments: { type: 'string', default: '500' },
       chain: { type: 'string', default: 'evm' },
-      lock: { type: 'string', default: 'schnorr' },
+      lock: { type: 'string' },
       profile: { type: 'string', default: 'lockstep' },
       save: { type: 'string' },
       json: { type: 'boolean', default: false },
@@ -50,29 +59,41 @@ examples:
       profile: choiceOption('profile', values.profile, ['lockstep', 'published']),
       payments: wholeOption('payments', values.payments, 2, 100_000),
       chain: choiceOption('chain', values.chain, ['evm', 'embedded']),
-      lockScheme: choiceOption('lock', values.lock, ['schnorr', 'ecdsa-xor']),
+      lockScheme: choiceOption('lock', values.lock ?? 'schnorr', ['schnorr', 'ecdsa-xor']),
       content: await readContent(values.file ?? fileURLToPath(new URL('../../../README.md', import.meta.url))),
     }
     if (values.save !== undefined) await prepareArchive(values.save)
-    const progress = createProgress(output)
+    if (options.profile === 'published' && values.lock !== undefined) {
+      output.say(
+        'lockstep: --lock chooses a lock of Lockstep/1; --profile published has its own, so --lock does nothing',
+      )
+    }
     const bankKey = Schnorr.keyPair(randomBytes(32))
+    const run = await play(options, bankKey, output)
+    if (values.save !== undefined) await writeArchive(values.save, run.files)
+    output.say(summarize(run, { bankKey: toHex(bankKey.publicKey), saved: values.save }))
+    if (values.json) output.out(JSON.stringify(run.result))
+    return isSound(run.result, options) ? exitCodes.done : exitCodes.failed
+  },
+}
+
+/** From the first process to the last: whatever it started has ended, and its progress line is gone, when this returns or throws. */
+async function play(options: DemoOptions, bankKey: Schnorr.KeyPair, output: Output): Promise<DemoRun> {
+  const progress = createProgress(output)
+  const asBefore = exitOnSignals(() => progress.done())
+  try {
     progress.step(options.chain === 'evm' ? 'starting an EVM node and a registry' : 'opening the bank’s log')
     const stage = await openStage(options.chain, bankKey, progress.count)
     try {
-      const run =
-        options.profile === 'lockstep'
-          ? await runLockstep(options, stage, bankKey)
-          : await runPublished(options, stage, bankKey)
-      progress.done()
-      if (values.save !== undefined) await writeArchive(values.save, run.files)
-      output.say(summarize(run, { bankKey: toHex(bankKey.publicKey), saved: values.save }))
-      if (values.json) output.out(JSON.stringify(run.result))
-      return isSound(run.result, options) ? exitCodes.done : exitCodes.failed
+      const runProfile = options.profile === 'lockstep' ? runLockstep : runPublished
+      return await runProfile(options, stage, bankKey)
     } finally {
-      progress.done()
       await stage.close()
     }
-  },
+  } finally {
+    progress.done()
+    asBefore()
+  }
 }
 
 /** Whether everything that the demo shows is so: a demo that only looked right would be worse than none. */
@@ -83,18 +104,27 @@ function isSound(result: DemoResult, { content }: DemoOptions): boolean {
   return once && opened && chain.proofVerified && contentSha256 === toHex(sha256(content))
 }
 
+/** A plain file that is not too large, and only that: a pipe or a device may have no end. */
 async function readContent(path: string): Promise<Uint8Array> {
-  let content: Uint8Array
   try {
-    content = await readFile(path)
+    // Without waiting for somebody to write into a pipe.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK)
+    try {
+      const stats = await file.stat()
+      if (!stats.isFile()) throw new CommandError(`${path} is no plain file: name one with --file`, usage)
+      if (stats.size <= fileSizeMax) return await file.readFile()
+      throw new CommandError(`${path} has ${stats.size} bytes; the demo sells at most ${fileSizeMax}`, usage)
+    } finally {
+      await file.close()
+    }
   } catch (error) {
-    throw new CommandError(`${path} cannot be read: name a file with --file`, {
+    if (error instanceof CommandError) throw error
+    const { code } = error as NodeJS.ErrnoException
+    throw new CommandError(`${path} cannot be read (${code ?? error}): name a file with --file`, {
+      ...usage,
       cause: error,
-      exitCode: exitCodes.usage,
     })
   }
-  if (content.length <= fileSizeMax) return content
-  throw new CommandError(`${path} has ${content.length} bytes; the demo sells at most ${fileSizeMax}`, {
-    exitCode: exitCodes.usage,
-  })
 }
+
+const usage = { exitCode: exitCodes.usage } as const

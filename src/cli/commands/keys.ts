@@ -63,8 +63,10 @@ async function read(path: string): Promise<Uint8Array> {
   }
   const hex = text.trim()
   const secret = /^[0-9a-f]{64}$/.test(hex) ? fromHex(hex) : undefined
-  if (secret === undefined || !isScalar(secret) || isZero(secret)) {
-    throw new CommandError(`${path} holds no secret key: 64 hex digits were expected`, { exitCode: exitCodes.usage })
-  }
-  return secret
+  if (secret !== undefined && isScalar(secret) && !isZero(secret)) return secret
+  const why =
+    secret === undefined
+      ? '64 hex digits in lower case were expected'
+      : 'its 64 hex digits are zero, or not below the order of the group'
+  throw new CommandError(`${path} holds no secret key: ${why}`, { exitCode: exitCodes.usage })
 }

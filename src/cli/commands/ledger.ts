@@ -116,7 +116,6 @@ async function printJournal(output: Output, lines: AsyncIterable<string>): Promi
   // Whoever reads it may have seen enough.
   process.stdout.once('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(exitCodes.done)
-    throw error
   })
   for await (const line of lines) output.out(line)
   return exitCodes.done

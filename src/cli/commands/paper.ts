@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { cpus } from 'node:os'
 import { backend } from '../../crypto/backend.ts'
-import { writeArchive } from '../archive/archive.ts'
+import { prepareArchive, writeArchive } from '../archive/archive.ts'
 import { type Command, exitCodes, parseOptions, wholeOption } from '../command.ts'
 import { type MeasureInput, measure } from '../paper/measure.ts'
 import { type Machine, reportOf } from '../paper/report.ts'
@@ -39,6 +39,7 @@ examples:
     })
     const payments = wholeOption('n', values.n, 1, paymentsMax)
     const runs = values.runs === undefined ? defaultRuns(payments) : wholeOption('runs', values.runs, 1, runsMax)
+    if (values.save !== undefined) await prepareArchive(values.save)
     const input: MeasureInput = {
       payments,
       runs,

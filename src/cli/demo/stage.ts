@@ -5,6 +5,7 @@ import {
   ChainError,
   deployRegistry,
   openLog,
+  recorderAddress,
   sqliteLogStore,
   startAnvil,
 } from '../../chain/index.ts'
@@ -43,7 +44,7 @@ export async function openStage(
     const key = base.random(32)
     const { url: rpcUrl, chainId } = anvil
     try {
-      await anvil.fund(await addressOf(key), 10n ** 18n)
+      await anvil.fund(await recorderAddress(key), 10n ** 18n)
       const { registry } = await deployRegistry({ rpcUrl, chainId, key })
       const chain = await attachRegistry({ rpcUrl, chainId, key, registry, pollMs: 50 })
       return { ...base, chain, network: `eip155:${chainId}`, close: () => anvil.stop() }
@@ -53,7 +54,7 @@ export async function openStage(
     }
   } catch (error) {
     if (error instanceof ChainError)
-      throw new CommandError(`${error.message} Or try --chain embedded.`, { cause: error })
+      throw new CommandError(`${error.message} Here that is --chain embedded.`, { cause: error })
     throw error
   }
 }
@@ -61,9 +62,4 @@ export async function openStage(
 /** The system's clock. */
 export function currentTime(): UnixSeconds {
   return unixSeconds(BigInt(Math.floor(Date.now() / 1000)))
-}
-
-async function addressOf(key: Uint8Array): Promise<`0x${string}`> {
-  const { privateKeyToAccount } = await import('viem/accounts')
-  return privateKeyToAccount(`0x${Buffer.from(key).toString('hex')}`).address
 }

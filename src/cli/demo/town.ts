@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Bank, createBank, serveBank, sqliteBankStore } from '../../bank/index.ts'
 import { createWallet, type Fetch, type OnTraffic, type Wallet } from '../../client/index.ts'
@@ -21,6 +19,7 @@ import {
   type VendorStore,
 } from '../../vendor/index.ts'
 import { amount } from '../../wire/amount.ts'
+import { createScratch } from './scratch.ts'
 import type { Stage } from './stage.ts'
 
 export const asset = 'USD/6'
@@ -56,49 +55,43 @@ export interface TownOptions {
 
 /** Builds the town, registers both accounts and books the client's deposit. */
 export async function openTown(stage: Stage, options: TownOptions): Promise<Town> {
-  const folder = await mkdtemp(join(tmpdir(), 'lockstep-demo-'))
-  const closers: (() => Promise<void>)[] = [() => rm(folder, { recursive: true, force: true })]
-  const close = async (): Promise<void> => {
-    for (const closer of closers.reverse()) await closer()
-  }
-  try {
-    const account = Schnorr.keyPair(stage.random(32))
-    const settlement = Schnorr.keyPair(stage.random(32))
-    const bank = await openBank(stage, options, join(folder, 'bank.db'), closers)
-    await bank.bank.register(account.publicKey)
-    await bank.bank.register(settlement.publicKey)
-    const deposited = await bank.bank.deposit(account.publicKey, asset, options.deposit)
-    if (!deposited.ok) throw new Error(deposited.detail)
-    const vendor = await openVendor(
-      stage,
-      options,
-      { path: join(folder, 'vendor.db'), settlement, bankUrl: bank.url },
-      closers,
-    )
-    const journal = sqliteJournal(join(folder, 'client.db'))
-    closers.push(() => journal.close())
-    const wallet = createWallet({
-      journal,
-      account,
-      bank: { key: options.bankKey.publicKey, url: bank.url },
-      clientIdentity: Client.commitIdentity(stage.random(32), utf8('the client of the demo')),
-      now: stage.now,
-      random: stage.random,
-      fetch: options.fetch,
-      onTraffic: options.onTraffic,
-    })
-    return { bank: bank.bank, bankUrl: bank.url, vendor, wallet, journal, close }
-  } catch (error) {
-    await close()
-    throw error
-  }
+  await using stack = new AsyncDisposableStack()
+  const scratch = createScratch()
+  stack.defer(() => scratch.remove())
+  const account = Schnorr.keyPair(stage.random(32))
+  const settlement = Schnorr.keyPair(stage.random(32))
+  const bank = await openBank(stage, options, join(scratch.path, 'bank.db'), stack)
+  await bank.bank.register(account.publicKey)
+  await bank.bank.register(settlement.publicKey)
+  const deposited = await bank.bank.deposit(account.publicKey, asset, options.deposit)
+  if (!deposited.ok) throw new Error(deposited.detail)
+  const vendor = await openVendor(
+    stage,
+    options,
+    { path: join(scratch.path, 'vendor.db'), settlement, bankUrl: bank.url },
+    stack,
+  )
+  const journal = sqliteJournal(join(scratch.path, 'client.db'))
+  stack.defer(() => journal.close())
+  const wallet = createWallet({
+    journal,
+    account,
+    bank: { key: options.bankKey.publicKey, url: bank.url },
+    clientIdentity: Client.commitIdentity(stage.random(32), utf8('the client of the demo')),
+    now: stage.now,
+    random: stage.random,
+    fetch: options.fetch,
+    onTraffic: options.onTraffic,
+  })
+  const opened = stack.move()
+  return { bank: bank.bank, bankUrl: bank.url, vendor, wallet, journal, close: () => opened.disposeAsync() }
 }
 
 async function openBank(
   stage: Stage,
   { bankKey }: TownOptions,
   path: string,
-  closers: (() => Promise<void>)[],
+  stack: AsyncDisposableStack,
 ): Promise<{ bank: Bank; url: string }> {
   const bank = createBank({
     store: sqliteBankStore(path),
@@ -108,9 +101,9 @@ async function openBank(
     now: stage.now,
     random: stage.random,
   })
-  closers.push(() => bank.stop())
+  stack.defer(() => bank.stop())
   const server = await serveBank(bank)
-  closers.push(() => server.close())
+  stack.defer(() => server.close())
   return { bank, url: server.url }
 }
 
@@ -118,13 +111,13 @@ async function openVendor(
   stage: Stage,
   options: TownOptions,
   { path, settlement, bankUrl }: { path: string; settlement: Schnorr.KeyPair; bankUrl: string },
-  closers: (() => Promise<void>)[],
+  stack: AsyncDisposableStack,
 ): Promise<VendorStall> {
   const { bankKey, routes, streams } = options
   const frame = Schnorr.keyPair(stage.random(32))
   const schemes = Object.keys(lockSchemes) as LockSchemeName[]
   const store = sqliteVendorStore(path)
-  closers.push(() => store.close())
+  stack.defer(() => store.close())
   const till = new Till({
     store,
     frameKey: frame.secret,
@@ -173,6 +166,6 @@ async function openVendor(
     handlers: (publicUrl) => [paidRoutes({ till, offer, publicUrl, routes }), management(closing)],
     streams,
   })
-  closers.push(() => running.close())
+  stack.defer(() => running.close())
   return { ...closing, url: running.url }
 }

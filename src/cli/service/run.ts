@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
 import type { LoadedConfig } from '../../ops/config/index.ts'
 import { errorDetails } from '../../ops/log/logger.ts'
 import { openLogger } from '../../ops/log/pino.ts'
 import type { RunningService, ServiceDeps } from '../../ops/service/service.ts'
 import { exitCodes, type Output } from '../command.ts'
+import { programVersion } from '../version.ts'
 import { explained } from './config.ts'
 
 /**
@@ -45,14 +45,6 @@ export async function runService(
     process.off('SIGTERM', stop)
     process.off('SIGINT', stop)
   }
-}
-
-/** The same place from `src/cli/service` and from `dist/cli/service`. */
-function programVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as {
-    readonly version: string
-  }
-  return version
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,5 +1,12 @@
 import type { LogStore } from '../../chain/index.ts'
-import { attachRegistry, type Chain, ChainError, type EvmIdentity, openLog } from '../../chain/index.ts'
+import {
+  attachRegistry,
+  type Chain,
+  ChainError,
+  type EvmIdentity,
+  openLog,
+  recorderAddress,
+} from '../../chain/index.ts'
 import type * as Schnorr from '../../crypto/Schnorr.ts'
 import type { UnixSeconds } from '../../wire/amount.ts'
 import { type ChainConfig, readSecret } from '../config/index.ts'
@@ -34,7 +41,7 @@ export async function openBankChain(
   } catch (error) {
     if (!(error instanceof ChainError) || error.reason !== 'Unreachable') throw error
     logger.warn('the chain does not answer', { error: error.message })
-    return attachLater({ kind: 'evm', chainId, registry, recorder: await addressOf(recorderKey) }, attach)
+    return attachLater({ kind: 'evm', chainId, registry, recorder: await recorderAddress(recorderKey) }, attach)
   }
 }
 
@@ -54,9 +61,4 @@ function attachLater(identity: EvmIdentity, attach: () => Promise<Chain>): Chain
       yield* (await chain()).watch(options)
     },
   }
-}
-
-async function addressOf(secret: Uint8Array): Promise<`0x${string}`> {
-  const { privateKeyToAccount } = await import('viem/accounts')
-  return privateKeyToAccount(`0x${Buffer.from(secret).toString('hex')}`).address.toLowerCase() as `0x${string}`
 }
