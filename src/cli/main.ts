@@ -43,6 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     if (error instanceof CommandError || isExpected(error)) {
       terminal.say(`lockstep: ${error.message}`)
+      if (error.name === 'BackendError') return exitCodes.usage
       return error instanceof CommandError ? error.exitCode : exitCodes.failed
     }
     throw error
@@ -65,6 +66,7 @@ async function run(name: string, args: readonly string[]): Promise<number> {
 const expected: ReadonlySet<string> = new Set([
   'AdminRefused',
   'AdminSocketError',
+  'BackendError',
   'ChainError',
   'CollectError',
   'ListenError',

@@ -50,8 +50,26 @@ export interface Term {
   readonly point: Uint8Array
 }
 
-/** The backend of this process, chosen once at start: native where it loads, else portable. `LOCKSTEP_BACKEND=portable` forces it. */
-export const backend: Backend =
-  native !== undefined && globalThis.process?.env?.LOCKSTEP_BACKEND !== 'portable' ? native : portable
+/** The environment names a backend that is not to be had. Before its first use, which is while this module loads. */
+export class BackendError extends Error {
+  override readonly name: string = 'BackendError'
+}
+
+/**
+ * The backend of this process, chosen once at start: native where it loads, else portable. `LOCKSTEP_BACKEND` names one; where
+ * it cannot be had, this module throws.
+ */
+export const backend: Backend = choose(globalThis.process?.env?.LOCKSTEP_BACKEND)
 
 export { native, portable }
+
+function choose(named: string | undefined): Backend {
+  if (named === undefined || named === '') return native ?? portable
+  if (named === 'portable') return portable
+  if (named === 'native' && native !== undefined) return native
+  throw new BackendError(
+    named === 'native'
+      ? 'LOCKSTEP_BACKEND asks for native, and the optional package secp256k1 does not load: run npm install secp256k1, or leave the variable out'
+      : `LOCKSTEP_BACKEND is native or portable, not ${JSON.stringify(named)}: leave it out to have the faster one that is there`,
+  )
+}

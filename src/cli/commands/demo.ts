@@ -119,8 +119,8 @@ async function readContent(path: string): Promise<Uint8Array> {
     }
   } catch (error) {
     if (error instanceof CommandError) throw error
-    const { code } = error as NodeJS.ErrnoException
-    throw new CommandError(`${path} cannot be read (${code ?? error}): name a file with --file`, {
+    const code = (error as NodeJS.ErrnoException).code ?? String(error)
+    throw new CommandError(`${path} cannot be read (${code}): name a file with --file`, {
       ...usage,
       cause: error,
     })

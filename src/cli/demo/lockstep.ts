@@ -8,8 +8,6 @@ import type * as Schnorr from '../../crypto/Schnorr.ts'
 import { openFromLast, signed, Vendor } from '../../protocol/index.ts'
 import { collect, type Held } from '../../vendor/index.ts'
 import * as Closing from '../../wire/Closing.ts'
-import * as Frame from '../../wire/Frame.ts'
-import * as Open from '../../wire/Open.ts'
 import * as Record from '../../wire/Record.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import type { Files } from '../archive/archive.ts'
@@ -20,6 +18,7 @@ import type { Stage } from './stage.ts'
 import { tokenize } from './tokens.ts'
 import { openTown, type Town, unitPrice } from './town.ts'
 import type { DemoOptions, DemoRun } from './types.ts'
+import { measure, openWireMeter } from './wireMeter.ts'
 
 /** Base units: 0.001 USD a request. */
 const requestPrice = 1000n
@@ -35,26 +34,24 @@ export async function runLockstep(options: DemoOptions, stage: Stage, bankKey: S
   const shop = openShop(tokens, { perRequest: requestPrice, perToken: unitPrice })
   const price = BigInt(plan.requests) * requestPrice + BigInt(tokens.length) * unitPrice
   const funds = price + price / 4n + 1024n * unitPrice
-  let bytes = 0
+  using meter = openWireMeter()
   const town = await openTown(stage, {
     bankKey,
     deposit: 2n * funds,
     routes: [shop.route],
     streams: [shop.stream],
     fetch: line.fetch,
-    onTraffic: (_direction, size) => {
-      bytes += size
-    },
   })
   try {
     const { lockScheme } = options
-    const setup = await timed(() => town.wallet.open(town.vendor.url, { funds, lockScheme }))
+    const measured = measure(() => meter.bytes([town.bankUrl, town.vendor.url]))
+    const setup = await measured(() => town.wallet.open(town.vendor.url, { funds, lockScheme }))
     const channel = setup.value
-    const transaction = await timed(() => buy(channel, plan, stage.progress))
-    const release = await timed(() => channel.close())
+    const transaction = await measured(() => buy(channel, plan, stage.progress))
+    const release = await measured(() => channel.close())
     const held = await heldOf(town, channel)
     const settlement = await collect(town.vendor, held, town.bankUrl)
-    const record = await timed(() => town.bank.record())
+    const record = await measured(() => town.bank.record())
 
     const receipts = await openReceipts(town, held)
     const proven = await prove(stage, bankKey, town, channel)
@@ -74,7 +71,7 @@ export async function runLockstep(options: DemoOptions, stage: Stage, bankKey: S
         retry: { sent: line.sent, handlerRuns: shop.runs(1), charges: await chargesOf(town, channelId, 1) },
         receiptsOpened: receipts.opened.length,
         receiptsVerified: receipts.verified,
-        contentSha256: toHex(sha256(transaction.value)),
+        contentSha256: toHex(sha256(transaction.value.content)),
         chain: {
           kind: chain.kind,
           chainId: chain.kind === 'evm' ? chain.chainId : null,
@@ -85,10 +82,10 @@ export async function runLockstep(options: DemoOptions, stage: Stage, bankKey: S
         },
         ms: { setup: setup.ms, transaction: transaction.ms, release: release.ms, record: record.ms },
         bytes: {
-          setup: Open.size + Open.openedSize,
-          transaction: bytes,
-          release: Frame.askSize + Closing.size + Closing.releaseSize,
-          perPayment: Math.round(bytes / index),
+          setup: setup.bytes,
+          transaction: transaction.bytes - transaction.value.goods,
+          release: release.bytes,
+          perPayment: Math.round((transaction.bytes - transaction.value.goods) / index),
         },
       },
       files: await filesOf(town, held, receipts.opened, proven),
@@ -99,26 +96,34 @@ export async function runLockstep(options: DemoOptions, stage: Stage, bankKey: S
   }
 }
 
-/** Makes every payment of the plan and gives the bytes that came through the stream. */
-async function buy(channel: PayingChannel, plan: Plan, progress: Stage['progress']): Promise<Uint8Array> {
+interface Bought {
+  /** What came through the stream. */
+  readonly content: Uint8Array
+  /** Bytes of all that was bought. */
+  readonly goods: number
+}
+
+/** Makes every payment of the plan. */
+async function buy(channel: PayingChannel, plan: Plan, progress: Stage['progress']): Promise<Bought> {
   const total = plan.requests + plan.inStream + plan.ticks
-  let done = 0
+  let [done, answered] = [0, 0]
   for (let number = 0; number < plan.requests; number++) {
     const response = await channel.fetch(`${channel.vendorUrl}/tokens/${number}`, requestPrice)
     if (!response.ok)
       throw new Error(`payment ${channel.state.index} bought a ${response.status}: ${await response.text()}`)
-    await response.arrayBuffer()
+    answered += (await response.arrayBuffer()).byteLength
     progress('requests', ++done, total)
   }
-  if (plan.inStream === 0) return new Uint8Array(0)
   const received: Uint8Array[] = []
   const units = plan.inStream + plan.ticks
   const options = { price: unitPrice, isPayment: isPaymentOf(plan), unitsMax: units }
+  if (plan.inStream === 0) return { content: new Uint8Array(0), goods: answered }
   for await (const token of channel.stream(`${channel.vendorUrl}/file`, options)) {
     received.push(token)
     progress('tokens', ++done, total)
   }
-  return new Uint8Array(Buffer.concat(received))
+  const content = new Uint8Array(Buffer.concat(received))
+  return { content, goods: answered + content.length }
 }
 
 async function heldOf(town: Town, channel: PayingChannel): Promise<Held> {
@@ -209,10 +214,4 @@ async function filesOf(
     record,
     proof,
   })
-}
-
-async function timed<T>(run: () => Promise<T>): Promise<{ readonly value: T; readonly ms: number }> {
-  const start = performance.now()
-  const value = await run()
-  return { value, ms: Math.round((performance.now() - start) * 1000) / 1000 }
 }

@@ -11,6 +11,7 @@ import { bankPaths, openPublishedBank, type PublishedBank, type PublishedRecord 
 import { openPublishedVendor, type PublishedVendor, vendorPaths } from './publishedVendor.ts'
 import type { Stage } from './stage.ts'
 import type { DemoOptions, DemoResult, DemoRun } from './types.ts'
+import { measure, openWireMeter } from './wireMeter.ts'
 
 /** Base units: 0.001 USD a payment. */
 const price = 1000n
@@ -19,11 +20,11 @@ const price = 1000n
  * A client buys a file with the published scheme, its last message repaired: payment `i` buys part `i`. The vendor opens every
  * receipt, the bank pays it `amount_n`, refunds the rest and records `(Tx_0, Tx_n)`. Bank and vendor are servers of their own.
  *
- * Bytes are those of the messages, without HTTP's own and without what was bought. Meeting the vendor, asking the bank for a
- * channel and for `Tx_0` are not in the paper, but it takes them: they count.
+ * Meeting the vendor, asking the bank for a channel and for `Tx_0` are not in the paper, but it takes them: they count.
  */
 export async function runPublished(options: DemoOptions, stage: Stage, bankKey: Schnorr.KeyPair): Promise<DemoRun> {
   const { content, payments } = options
+  using meter = openWireMeter()
   await using bank = await openPublishedBank({ ...stage, key: bankKey })
   await using vendor = await openPublishedVendor({
     identity: Party.commitIdentity(stage.random(32), utf8('the vendor of the demo')),
@@ -33,18 +34,17 @@ export async function runPublished(options: DemoOptions, stage: Stage, bankKey: 
     bankUrl: bank.url,
     bankKey: bankPoint(bankKey.publicKey),
   })
-  const ms = { setup: 0, transaction: 0, release: 0, record: 0 }
-  const clock = async <T>(phase: keyof typeof ms, work: () => Promise<T>): Promise<T> => {
-    const startedMs = performance.now()
-    const result = await work()
-    ms[phase] = performance.now() - startedMs
-    return result
-  }
-  const opened = await clock('setup', () => setUp({ stage, bank, vendor, bankKey: bankKey.publicKey }))
-  const bought = await clock('transaction', () => buy(stage, vendor, opened))
-  const released = await clock('release', () => vendor.release(opened.client.opening.client))
+  const measured = measure(() => meter.bytes([bank.url, vendor.url]))
+  const setup = await measured(() => setUp({ stage, bank, vendor, bankKey: bankKey.publicKey }))
+  const opened = setup.value
+  const transaction = await measured(() => buy(stage, vendor, opened))
+  const bought = transaction.value
+  const release = await measured(() => vendor.release(opened.client.opening.client))
+  const released = release.value
   const { settled, refunded } = await vendor.settle(opened.client.opening.client, released.first)
-  const recorded = await clock('record', () => bank.record())
+  const record = await measured(() => bank.record())
+  const recorded = record.value
+  const bytesPaying = transaction.bytes - bought.content.length
 
   const receipts = released.receipts.filter((receipt) => receipt !== undefined)
   if (receipts.length !== payments + 1) throw new Error(`${receipts.length} of ${payments + 1} receipts opened`)
@@ -64,12 +64,12 @@ export async function runPublished(options: DemoOptions, stage: Stage, bankKey: 
       receiptsVerified: countVerified(receipts, { ...opened, ...bought, bankKey: bankKey.publicKey }),
       contentSha256: toHex(sha256(bought.content)),
       chain: await chainOf(recorded, { bank: bankKey.publicKey, network: stage.network }),
-      ms,
+      ms: { setup: setup.ms, transaction: transaction.ms, release: release.ms, record: record.ms },
       bytes: {
-        setup: opened.bytes,
-        transaction: bought.bytes,
-        release: released.bytes,
-        perPayment: Math.round(bought.bytes / bought.messages.length),
+        setup: setup.bytes,
+        transaction: bytesPaying,
+        release: release.bytes,
+        perPayment: Math.round(bytesPaying / bought.messages.length),
       },
     },
     files: publishedFiles({
@@ -100,7 +100,6 @@ interface Joined {
   /** What the vendor says a file takes. */
   readonly payments: number
   readonly price: bigint
-  readonly bytes: number
 }
 
 interface Cast {
@@ -136,7 +135,6 @@ async function setUp({ stage, bank, vendor, bankKey }: Cast): Promise<Joined> {
     opening: message,
     payments,
     price: unit,
-    bytes: introduction.length + offer.length + request.length + message.length,
   }
 }
 
@@ -145,7 +143,6 @@ interface Bought {
   readonly content: Uint8Array
   /** As the client sent them. */
   readonly messages: readonly Uint8Array[]
-  readonly bytes: number
 }
 
 /** One payment after the other, each answered by a part of the file. */
@@ -157,8 +154,7 @@ async function buy(stage: Stage, vendor: PublishedVendor, { client, payments, pr
     sent.push(message)
     stage.progress('payments', index, payments)
   }
-  const bytes = sent.reduce((sum, { length }) => sum + length, 0)
-  return { content: new Uint8Array(Buffer.concat(parts)), messages: sent, bytes }
+  return { content: new Uint8Array(Buffer.concat(parts)), messages: sent }
 }
 
 function payFor(

@@ -35,8 +35,6 @@ export interface PublishedVendor extends OctetServer {
 interface Released extends Vendor.Release {
   /** `Tx_0`, as the bank gave it. */
   readonly first: Uint8Array
-  /** What was exchanged for it. */
-  readonly bytes: number
 }
 
 /** The vendor of the published scheme as a server: payment `i` buys part `i` of a file. It keeps everything in memory. */
@@ -55,7 +53,7 @@ export async function openPublishedVendor(options: PublishedVendorOptions): Prom
       const transaction = messages.parseTransaction(first)
       if (transaction === undefined) throw new Error('the bank gives no transaction')
       const released = Vendor.release(find(customers, client), { bankKey: options.bankKey, first: transaction })
-      return { ...released, first, bytes: parties.length + first.length }
+      return { ...released, first }
     },
     async settle(client, first) {
       const { last } = find(customers, client)

@@ -3,7 +3,7 @@ import { sha256 } from '../../crypto/hash.ts'
 import { figures } from '../../published/index.ts'
 import { formatDecimal, parseAsset } from '../../wire/amount.ts'
 import { asset } from './town.ts'
-import type { DemoRun } from './types.ts'
+import type { DemoResult, DemoRun } from './types.ts'
 
 /** What happened, for a person. */
 export function summarize(
@@ -29,7 +29,7 @@ export function summarize(
     ['content', `sha256 ${result.contentSha256}`],
     [
       'bytes',
-      `${bytes.setup} to open, ${bytes.perPayment} a payment${result.ticks ? ', ticks included' : ''}, ${bytes.release} to release`,
+      `${bytes.setup} to open, ${bytes.perPayment} a payment${ticksEach(result)}, ${bytes.release} to release; on the wire, both ways`,
     ],
     ['', ''],
     [
@@ -37,10 +37,7 @@ export function summarize(
       `this run, over sockets${result.profile === 'lockstep' ? ', every store synced' : ''} · the paper`,
     ],
     ['  setup', beside(ms.setup, figures.setup.seconds)],
-    [
-      '  transaction',
-      `${beside(ms.transaction, figures.transaction.seconds)} (${perTen(ms.transaction, result.payments)} ms for ten payments; the paper made ten)`,
-    ],
+    ['  transaction', `${beside(ms.transaction, figures.transaction.seconds)}${forTen(result)}`],
     ['  release', beside(ms.release, figures.release.seconds)],
     ['', ''],
     [
@@ -83,8 +80,16 @@ function beside(ms: number, paperSeconds: number): string {
   return `${ms.toFixed(1)} ms · ${(paperSeconds * 1000).toFixed(0)} ms`
 }
 
-function perTen(ms: number, payments: number): string {
-  return ((ms / payments) * 10).toFixed(1)
+/** So that a few payments with many ticks between them do not look dear. */
+function ticksEach({ payments, ticks }: DemoResult): string {
+  return ticks === null || ticks === 0 ? '' : ` with its ${(ticks / payments).toFixed(1)} ticks`
+}
+
+/** Of fewer payments than ten, that would be a guess. */
+function forTen({ ms, payments, ticks }: DemoResult): string {
+  if (payments < 10) return ''
+  const each = ticks === null ? '' : ' and their ticks'
+  return ` (${((ms.transaction / payments) * 10).toFixed(1)} ms for ten payments${each}; the paper made ten)`
 }
 
 function times(count: number): string {

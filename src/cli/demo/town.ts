@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { type Bank, createBank, serveBank, sqliteBankStore } from '../../bank/index.ts'
-import { createWallet, type Fetch, type OnTraffic, type Wallet } from '../../client/index.ts'
+import { createWallet, type Fetch, type Wallet } from '../../client/index.ts'
 import { type Journal, sqliteJournal } from '../../client/journal/index.ts'
 import { utf8 } from '../../crypto/bytes.ts'
 import { type LockSchemeName, lockSchemes } from '../../crypto/locks.ts'
@@ -50,7 +50,6 @@ export interface TownOptions {
   readonly streams: readonly StreamRoute[]
   /** How the client reaches servers: the demo loses a response here. */
   readonly fetch: Fetch
-  readonly onTraffic: OnTraffic
 }
 
 /** Builds the town, registers both accounts and books the client's deposit. */
@@ -81,7 +80,6 @@ export async function openTown(stage: Stage, options: TownOptions): Promise<Town
     now: stage.now,
     random: stage.random,
     fetch: options.fetch,
-    onTraffic: options.onTraffic,
   })
   const opened = stack.move()
   return { bank: bank.bank, bankUrl: bank.url, vendor, wallet, journal, close: () => opened.disposeAsync() }

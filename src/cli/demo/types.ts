@@ -37,6 +37,7 @@ export interface DemoResult {
     readonly proofVerified: boolean
   }
   readonly ms: Phases & { readonly record: number }
+  /** On the wire, both ways, HTTP's own included; without what was bought. */
   readonly bytes: Phases & { readonly perPayment: number }
 }
 
