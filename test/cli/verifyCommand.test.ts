@@ -216,7 +216,7 @@ describe('an archive on disk', () => {
     await writeArchive(dir, files)
     await expect(writeArchive(dir, files)).rejects.toThrow(`${dir} is not empty`)
     const file = join(dir, 'terms.bin')
-    await expect(writeArchive(file, files)).rejects.toThrow(`${file} cannot be written (EEXIST)`)
+    await expect(writeArchive(file, files)).rejects.toThrow(`${file} cannot be written (ENOTDIR)`)
     expect(await readFile(file, 'utf8')).toBe('terms')
   })
 })
