@@ -2,15 +2,16 @@ import { sha256 } from '../crypto/hash.ts'
 import { headerNames, parseStatementHeader, paymentHeaders } from '../http/headers.ts'
 import { managementPaths, parseReleased, releasedSizeMax } from '../http/management.ts'
 import { contentDigest, requestDigest } from '../http/requestDigest.ts'
-import { Client, refuse } from '../protocol/index.ts'
+import { Client, type Refusal, refuse } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
 import type { UnixSeconds } from '../wire/amount.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Frame from '../wire/Frame.ts'
 import * as Statement from '../wire/Statement.ts'
 import * as Terms from '../wire/Terms.ts'
+import { boughtFrom } from './bought.ts'
 import { JournalError, RefusedError, UnansweredError } from './errors.ts'
-import type { Journal, StoredPayment } from './journal/contract.ts'
+import type { Answered, Bought, Journal, StoredPayment, Today } from './journal/contract.ts'
 import { type Fetch, failureOf, post, reach, withTimeout } from './remote.ts'
 import { stateOf } from './restore.ts'
 import { type StreamOptions, stream } from './stream.ts'
@@ -31,6 +32,22 @@ export interface ChannelOptions {
   readonly restored?: boolean
   readonly closing?: Uint8Array | undefined
   readonly release?: Uint8Array | undefined
+  readonly today?: Today | undefined
+}
+
+/** What a caller has to say about a payment that is made for it. */
+export interface PayHooks {
+  /** Asked in the very turn in which it is signed: what is refused here reveals nothing. `more` is what it reveals at most. */
+  readonly assess?: (more: bigint) => Refusal | undefined
+  /** Told that a request is sent again, as it was. */
+  readonly onRetry?: (index: number, cause: unknown) => void
+}
+
+/** A response, and what the vendor says it charged for it: `undefined` where it said nothing. */
+export interface PaidResponse {
+  readonly response: Response
+  readonly index: number
+  readonly charged: bigint | undefined
 }
 
 /** Told of every message of the protocol that a channel sent or received: bytes as they travel, header names included. */
@@ -44,6 +61,7 @@ export class PayingChannel {
   /** Whether the vendor has shown that it knows the channel. */
   #attached: boolean
   #kept: { readonly closing: Uint8Array | undefined; readonly release: Uint8Array | undefined }
+  #today: Today
   /** Payments that no answer is waited for any more, and none has come. */
   readonly #unanswered = new Set<number>()
   /** Whether the vendor has to be asked how the channel stands. */
@@ -57,6 +75,7 @@ export class PayingChannel {
     this.#ask = withTimeout(options.fetch, options.timeoutMs)
     this.#attached = channel.acknowledged > 0n
     this.#kept = { closing: options.closing, release: options.release }
+    this.#today = options.today ?? { day: 0n, before: 0n }
     this.#behind = options.restored === true && channel.index > 0
   }
 
@@ -69,6 +88,16 @@ export class PayingChannel {
     return this.#options.vendorUrl
   }
 
+  /** Whether the client has answered the vendor's closing: the channel pays nothing any more. */
+  get isReleased(): boolean {
+    return this.#kept.release !== undefined
+  }
+
+  /** Base units revealed on this day, in days since 1970. A clock that went back does not make it less. */
+  paidOn(day: bigint): bigint {
+    return this.#today.day >= day ? this.#channel.paid - this.#today.before : 0n
+  }
+
   /**
    * Pays `price` for a request and gives its response. A response that is lost is asked for again with the same bytes, and
    * the vendor charges and runs the request once.
@@ -77,6 +106,11 @@ export class PayingChannel {
    * `price`; {@link UnansweredError} when no response came. A vendor's own refusal is the response.
    */
   async fetch(url: string, price: bigint, init: RequestInit = {}): Promise<Response> {
+    return (await this.buy(url, price, init)).response
+  }
+
+  /** The same, with what was charged. */
+  async buy(url: string, price: bigint, init: RequestInit = {}, hooks: PayHooks = {}): Promise<PaidResponse> {
     const request = new Request(url, { ...init, redirect: 'manual' })
     const body = new Uint8Array(await request.arrayBuffer())
     const digest = requestDigest({
@@ -84,15 +118,17 @@ export class PayingChannel {
       target: request.url,
       contentDigest: body.length === 0 ? undefined : contentDigest(sha256(body)),
     })
-    const payment = await this.pay(price, digest)
+    const payment = await this.pay(price, digest, { ...hooks, bought: boughtFrom(request.method, request.url) })
     const carried = this.#headersOf(payment)
     const { method, headers } = request
     for (const [name, value] of Object.entries(carried)) headers.set(name, value)
     const sent = { ...init, method, headers, redirect: 'manual' as const, ...(body.length > 0 && { body }) }
     try {
-      const response = await this.#send(url, sent, headerBytes(carried))
-      await this.#acknowledgeIn(response)
-      return response
+      const onRetry = (cause: unknown): void => hooks.onRetry?.(payment.index, cause)
+      const response = await this.#send(url, sent, headerBytes(carried), onRetry)
+      const statement = await this.#acknowledgeIn(response)
+      const { index } = payment
+      return { response, index, charged: statement?.index === index ? statement.charged : undefined }
     } finally {
       this.abandon([payment.index])
     }
@@ -155,21 +191,33 @@ export class PayingChannel {
   }
 
   /** Makes a payment and stores it. `previous` names the payment of a stream that it takes over from. */
-  async pay(price: bigint, digest: Uint8Array, previous?: number): Promise<Client.Paid> {
+  async pay(
+    price: bigint,
+    digest: Uint8Array,
+    details: PayHooks & { readonly previous?: number | undefined; readonly bought?: Bought } = {},
+  ): Promise<Client.Paid> {
+    const { previous, bought, assess } = details
     if (previous === undefined && this.#behind) await this.#catchUp()
     if (this.#broken !== undefined) throw this.#broken
+    this.#assess(price, assess)
     const purchase = { price, digest, now: this.#options.now() }
     const paid =
       previous === undefined ? Client.pay(this.#channel, purchase) : Client.renew(this.#channel, previous, purchase)
     if (!paid.ok) throw new RefusedError(paid)
     // Store before sending: a crash between the two must not sign a second Tx for this index.
-    await this.save({ ...paid.payment, price })
+    await this.save({ ...paid.payment, price, bought })
     return paid.payment
   }
 
   /** Pays one more unit of payment `index` with coins alone, and stores that: a revealed coin counts as spent. */
-  async tick(index: number, units: number): Promise<{ frame: Uint8Array; checkpoint: Uint8Array | undefined }> {
+  async tick(
+    index: number,
+    units: number,
+    assess?: PayHooks['assess'],
+  ): Promise<{ frame: Uint8Array; checkpoint: Uint8Array | undefined }> {
     if (this.#broken !== undefined) throw this.#broken
+    const price = BigInt(units) * this.#channel.segment.unitPrice
+    this.#assess(price + Client.credit(this.#channel), assess)
     const tick = Client.tick(this.#channel, { index, units, now: this.#options.now() })
     if (!tick.ok) throw new RefusedError(tick)
     await this.save()
@@ -195,7 +243,7 @@ export class PayingChannel {
     const verdict = Client.acknowledge(this.#channel, statement)
     this.#unanswered.delete(statement.index)
     // A channel that is ahead of its journal is opened from it again, and hears this from the vendor once more.
-    if (this.#broken === undefined) await this.save()
+    if (this.#broken === undefined) await this.save(undefined, statement.index > 0 ? statement : undefined)
     if (!verdict.ok) throw new RefusedError(verdict)
   }
 
@@ -215,12 +263,18 @@ export class PayingChannel {
     }
   }
 
-  /** Stores the channel as it is, with a payment where one was made. */
-  async save(payment?: StoredPayment): Promise<void> {
+  /** Stores the channel as it is, with a payment where one was made, and what one was charged. */
+  async save(payment?: StoredPayment, answered?: Answered): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken
     const { journal, opened } = this.#options
     try {
-      await journal.commit(this.#channel.channelId, stateOf(this.#channel, { opened, ...this.#kept }), payment)
+      const state = stateOf(this.#channel, { opened, ...this.#kept, today: this.#today })
+      await journal.commit(
+        this.#channel.channelId,
+        state,
+        payment,
+        answered && { index: answered.index, charged: answered.charged },
+      )
     } catch (cause) {
       this.#broken ??= new JournalError('the journal failed: open the channel from it again', { cause })
     }
@@ -228,7 +282,16 @@ export class PayingChannel {
     if (this.#broken !== undefined) throw this.#broken
   }
 
-  async #send(url: string, init: RequestInit, bytes: number): Promise<Response> {
+  /** The last word before a signature: the day it counts for, and whether its caller may spend that much. */
+  #assess(price: bigint, assess: PayHooks['assess']): void {
+    const { paid } = this.#channel
+    const day = this.#options.now() / secondsOfDay
+    if (day > this.#today.day) this.#today = { day, before: paid }
+    const refusal = assess?.(Client.revealedBy(this.#channel, price))
+    if (refusal !== undefined) throw new RefusedError(refusal)
+  }
+
+  async #send(url: string, init: RequestInit, bytes: number, onRetry: (cause: unknown) => void): Promise<Response> {
     let failure: unknown
     for (let attempt = 1; attempt <= this.#options.attempts; attempt++) {
       try {
@@ -236,24 +299,26 @@ export class PayingChannel {
         const response = await this.#options.fetch(url, init)
         if (attempt === this.#options.attempts || !isBusy(response)) return response
         await response.body?.cancel()
+        onRetry(`${response.status}: ${url} could not store the payment`)
         await pause(busyMs * attempt)
       } catch (error) {
         // No response: whether the request arrived is unknown, and sending it again is safe.
         failure = error
         if (init.signal?.aborted === true) break
+        if (attempt < this.#options.attempts) onRetry(error)
       }
     }
     throw new UnansweredError(`${url} gave no response in ${this.#options.attempts} attempts`, { cause: failure })
   }
 
-  /** Takes in the statement that a response brings, and tells whether it brings one. */
-  async #acknowledgeIn(response: Response): Promise<boolean> {
+  /** Takes in the statement that a response brings, and gives it where it brings one. */
+  async #acknowledgeIn(response: Response): Promise<Statement.Statement | undefined> {
     const statement = parseStatementHeader(response.headers, this.#channel.macs.statement)
-    if (statement === undefined) return false
+    if (statement === undefined) return undefined
     this.onTraffic('received', headerBytes({ [headerNames.statement]: response.headers.get(headerNames.statement)! }))
     if (!statement.ok) throw new RefusedError(statement)
     await this.acknowledge(statement.value)
-    return true
+    return statement.value
   }
 
   /** Once for all payments that wait for it. */
@@ -285,8 +350,8 @@ export class PayingChannel {
     const response = await reach(this.#ask, url, { method: 'POST', headers })
     // Whatever it answers, it has: what it says of a payment for good is not asked for again.
     if (!isBusy(response)) this.#unanswered.delete(payment.index)
-    const isStated = await this.#acknowledgeIn(response)
-    if (!response.ok && !isStated) throw await failureOf(response, url)
+    const statement = await this.#acknowledgeIn(response)
+    if (!response.ok && statement === undefined) throw await failureOf(response, url)
     await response.body?.cancel()
   }
 
@@ -339,6 +404,8 @@ export class PayingChannel {
 function isBusy(response: Response): boolean {
   return response.status === 503 && !response.headers.has(headerNames.statement)
 }
+
+const secondsOfDay = 86_400n
 
 const busyMs = 100
 const closingAttempts = 20

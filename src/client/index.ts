@@ -1,6 +1,2 @@
-export { type ChannelOptions, type OnTraffic, PayingChannel } from './channel.ts'
-export { JournalError, RefusedError, UnansweredError } from './errors.ts'
-export type { ChannelState, Journal, ProposedChannel, StoredChannel, StoredPayment } from './journal/contract.ts'
-export { type Fetch, fetchOffer, post } from './remote.ts'
-export type { StreamOptions } from './stream.ts'
-export { createWallet, type OpenOptions, type Wallet, type WalletOptions } from './wallet.ts'
+export * from './portable.ts'
+export { wallet } from './wallet/node.ts'

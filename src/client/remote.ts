@@ -8,9 +8,23 @@ export type Fetch = (input: string | Request, init?: RequestInit) => Promise<Res
 /** A vendor's offer, read from its well-known path. */
 export async function fetchOffer(fetch: Fetch, vendorUrl: string): Promise<Offer.Offer> {
   const response = await ask(fetch, new URL(Offer.offerPath, vendorUrl).href)
-  const offer = Offer.parse(await readText(response, Offer.offerSizeMax))
+  return readOffer(vendorUrl, await readText(response, Offer.offerSizeMax))
+}
+
+/** An offer out of its JSON. */
+export function readOffer(vendorUrl: string, body: string): Offer.Offer {
+  const offer = Offer.parse(body)
   if (!offer.ok) throw new UnansweredError(`${vendorUrl} has no offer that can be read: ${offer.detail}`)
   return offer.value
+}
+
+/** The text at an address, at most `sizeMax` bytes; a problem document becomes a {@link RefusedError}. */
+export async function get(
+  fetch: Fetch,
+  url: string,
+  { sizeMax, headers = {} }: { readonly sizeMax: number; readonly headers?: Readonly<Record<string, string>> },
+): Promise<string> {
+  return readText(await ask(fetch, url, { headers }), sizeMax)
 }
 
 /** Posts bytes and gives the bytes of the answer, at most `sizeMax`; a problem document becomes a {@link RefusedError}. */
@@ -63,7 +77,7 @@ async function problemIn(response: Response): Promise<RefusedError | undefined> 
   }
 }
 
-async function readText(response: Response, sizeMax: number): Promise<string> {
+export async function readText(response: Response, sizeMax: number): Promise<string> {
   return new TextDecoder().decode(await read(response, sizeMax))
 }
 

@@ -1,7 +1,7 @@
 import { Client } from '../protocol/index.ts'
 import * as Open from '../wire/Open.ts'
 import { RefusedError } from './errors.ts'
-import type { ChannelState, StoredChannel } from './journal/contract.ts'
+import type { ChannelState, StoredChannel, Today } from './journal/contract.ts'
 
 /** A channel's state for the journal. */
 export function stateOf(
@@ -10,6 +10,7 @@ export function stateOf(
     readonly opened: Uint8Array
     readonly closing?: Uint8Array | undefined
     readonly release?: Uint8Array | undefined
+    readonly today?: Today | undefined
   },
 ): ChannelState {
   const { number, base, unitPrice, length, index, step } = channel.segment
@@ -17,6 +18,7 @@ export function stateOf(
     opened: kept.opened,
     closing: kept.closing,
     release: kept.release,
+    today: kept.today,
     index: channel.index,
     transcript: channel.transcript,
     receipt: channel.receipt,

@@ -2,10 +2,12 @@ import { requestDigest } from '../http/requestDigest.ts'
 import { parseVendorMessage, type VendorMessage } from '../http/stream.ts'
 import { segmentLengthMax } from '../wire/kinds.ts'
 import type { Statement } from '../wire/Statement.ts'
-import type { PayingChannel } from './channel.ts'
+import { boughtFrom } from './bought.ts'
+import type { PayHooks, PayingChannel } from './channel.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
 import { EventInbox } from './eventInbox.ts'
 import { Inbox } from './inbox.ts'
+import type { Bought } from './journal/contract.ts'
 import type { Transport } from './messages.ts'
 
 export interface StreamOptions {
@@ -24,6 +26,8 @@ export interface StreamOptions {
   readonly transport?: 'websocket' | 'events'
   /** Gives the stream up, also while it waits for the vendor. */
   readonly signal?: AbortSignal
+  /** Asked before each payment and tick: see {@link PayHooks}. */
+  readonly assess?: PayHooks['assess']
 }
 
 /** Pays for a stream and yields its deliveries. Stops paying, and is charged for no more than came, when the caller stops. */
@@ -34,7 +38,7 @@ export async function* stream(
 ): AsyncGenerator<Uint8Array, void> {
   const { unitsMax = Number.POSITIVE_INFINITY } = options
   const inbox = open(channel, url, options)
-  const payer = new Payer(channel, inbox, options, requestDigest({ method: 'GET', target: url }))
+  const payer = new Payer(channel, inbox, options, url)
   try {
     await inbox.opened
     inbox.send(channel.attachment)
@@ -70,6 +74,7 @@ class Payer {
   readonly #inbox: Transport
   readonly #options: StreamOptions
   readonly #digest: Uint8Array
+  readonly #bought: Bought
   /** Units paid for. */
   #paid = 0
   /** What its payments were charged, as far as stated. */
@@ -79,11 +84,12 @@ class Payer {
   #index: number | undefined
   delivered = 0
 
-  constructor(channel: PayingChannel, inbox: Transport, options: StreamOptions, digest: Uint8Array) {
+  constructor(channel: PayingChannel, inbox: Transport, options: StreamOptions, url: string) {
     this.#channel = channel
     this.#inbox = inbox
     this.#options = options
-    this.#digest = digest
+    this.#digest = requestDigest({ method: 'GET', target: url })
+    this.#bought = boughtFrom('GET', url)
   }
 
   async payAhead(): Promise<void> {
@@ -159,7 +165,9 @@ class Payer {
   }
 
   async #pay(): Promise<void> {
-    const payment = await this.#channel.pay(this.#options.price, this.#digest, this.#index)
+    const { price, assess } = this.#options
+    const details = { previous: this.#index, bought: this.#bought, ...(assess && { assess }) }
+    const payment = await this.#channel.pay(price, this.#digest, details)
     this.#index = payment.index
     this.#indices.add(payment.index)
     if (payment.checkpoint !== undefined) this.#inbox.send(payment.checkpoint)
@@ -167,7 +175,7 @@ class Payer {
   }
 
   async #tick(index: number, coins: number): Promise<void> {
-    const tick = await this.#channel.tick(index, coins)
+    const tick = await this.#channel.tick(index, coins, this.#options.assess)
     if (tick.checkpoint !== undefined) this.#inbox.send(tick.checkpoint)
     this.#inbox.send(tick.frame)
   }

@@ -38,6 +38,8 @@ export interface OpenOptions {
   /** Seconds. */
   readonly life?: bigint
   readonly lockScheme?: LockSchemeName
+  /** The vendor's offer, where it is known: it is asked for otherwise. */
+  readonly offer?: Offer.Offer
 }
 
 export interface Wallet {
@@ -58,7 +60,7 @@ export function createWallet(options: WalletOptions): Wallet {
   return {
     offer: (vendorUrl) => fetchOffer(ask, vendorUrl),
     async open(vendorUrl, wanted) {
-      const offer = await fetchOffer(ask, vendorUrl)
+      const offer = wanted.offer ?? (await fetchOffer(ask, vendorUrl))
       const proposed = propose(options, vendorUrl, offer, wanted)
       await journal.propose(proposed)
       return start(options, fetch, proposed)
@@ -67,8 +69,8 @@ export function createWallet(options: WalletOptions): Wallet {
       const stored = await journal.channels()
       return stored.flatMap(({ state, ...channel }) => {
         if (state === undefined) return []
-        const { opened, closing, release } = state
-        const known = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release }
+        const { opened, closing, release, today } = state
+        const known = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release, today }
         return [new PayingChannel(restore({ ...channel, state }), known)]
       })
     },

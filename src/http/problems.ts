@@ -22,6 +22,8 @@ export type TransportReason =
   | 'RequestTimeout'
   | 'HandlerFailed'
   | 'QueryUnsigned'
+  | 'NotApproved'
+  | 'NotSecure'
   | 'StoreUnavailable'
   | 'BankUnavailable'
   | 'Internal'
@@ -185,6 +187,8 @@ const problems: Readonly<Record<ProblemReason, readonly [status: number, title: 
   BodyTooLarge: [413, 'The body is too large', 'Nothing was charged. Send less.'],
   HeaderTooLarge: [431, 'A header is too large', 'Nothing was charged. Send the headers as the protocol has them.'],
   RequestTimeout: [408, 'The request took too long to arrive', 'Nothing was charged. Send it again as it was.'],
+  NotApproved: [402, 'The payment was not approved', 'Nothing was signed.'],
+  NotSecure: [402, 'The connection is not secure', 'Nothing was signed. Pay over https.'],
   QueryUnsigned: [401, 'Whose it is, only its account may ask', 'Sign the question: Authorization: Lockstep …'],
   HandlerFailed: [500, 'The service failed', 'Nothing was charged. What was paid stays credit.'],
   StoreUnavailable: [503, 'The store is unavailable', resend],

@@ -1,3 +1,5 @@
+export { matchPath } from '../http/routePath.ts'
+
 /** What a handler learns of the payment it serves. */
 export interface PaidContext {
   /** The channel's reference, in hex: one payer, unlinkable to its other channels. */
@@ -36,18 +38,4 @@ export interface StreamRoute {
   readonly price: bigint
   /** Ends the stream by returning; is returned early when the client leaves. */
   readonly source: (context: StreamContext) => AsyncIterable<Uint8Array> | Iterable<Uint8Array>
-}
-
-/** The values of a pattern's `:name` segments, or `undefined` where the path does not fit it. */
-export function matchPath(pattern: string, path: string): Record<string, string> | undefined {
-  const wanted = pattern.split('/')
-  const found = path.split('/')
-  if (wanted.length !== found.length) return undefined
-  const params: Record<string, string> = {}
-  for (const [at, segment] of wanted.entries()) {
-    const value = found[at]!
-    if (segment.startsWith(':') && value !== '') params[segment.slice(1)] = value
-    else if (segment !== value) return undefined
-  }
-  return params
 }

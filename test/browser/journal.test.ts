@@ -71,7 +71,9 @@ async function openIn(page: Page): Promise<OpenedJournal> {
     end: (channelId, outcome) => ask(page, 'end', channelId, outcome),
     payments: (channelId) => ask(page, 'payments', channelId),
     propose: (channel) => ask(page, 'propose', channel),
-    commit: (channelId, next, payment) => ask(page, 'commit', channelId, next, payment),
+    commit: (channelId, next, payment, answered) => ask(page, 'commit', channelId, next, payment, answered),
+    recall: (name) => ask(page, 'recall', name),
+    note: (name, value) => ask(page, 'note', name, value),
     close: () => ask(page, 'close'),
   }
 }

@@ -22,7 +22,9 @@ const actions: Readonly<Record<string, (...values: never[]) => Promise<unknown>>
   end: async (channelId, outcome) => journal!.end(channelId, outcome),
   payments: async (channelId) => journal!.payments(channelId),
   propose: async (proposed) => journal!.propose(proposed),
-  commit: async (channelId, state, payment) => journal!.commit(channelId, state, payment),
+  commit: async (channelId, state, payment, answered) => journal!.commit(channelId, state, payment, answered),
+  recall: async (name) => journal!.recall(name),
+  note: async (name, value) => journal!.note(name, value),
   close: async () => journal!.close(),
   /** Puts back what `entries` gave. */
   async restore(name: string, stores: Record<string, { key: IDBValidKey; value: unknown }[]>) {

@@ -65,7 +65,7 @@ export async function openRaw(
     },
     send,
     async pay(price, previous) {
-      const payment = await channel.pay(price, digest, previous)
+      const payment = await channel.pay(price, digest, { previous })
       send(payment.checkpoint, payment.frame)
       return payment.index
     },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Journal } from '../../src/client/journal/contract.ts'
+import type { WalletJournal } from '../../src/client/journal/contract.ts'
 import { type JournalTasks, journalOf } from '../../src/client/journal/tasks.ts'
 import { methodsOf, type Runner, type TasksOf } from '../../src/sql/program.ts'
 import { schema, tasks } from './clientTasks.ts'
@@ -14,7 +14,7 @@ const kinds = kindsOf({ schema, tasks, module: new URL('./clientTasks.ts', impor
 interface Opened {
   readonly place: Place
   readonly runner: Runner
-  readonly journal: Journal
+  readonly journal: WalletJournal
   readonly database: JournalTasks
 }
 

@@ -30,6 +30,7 @@ export function state(index: number, change: Partial<ChannelState> = {}): Channe
     frozen: undefined,
     closing: undefined,
     release: undefined,
+    today: { day: 20_000n, before: 0n },
     ...change,
   }
 }
@@ -42,5 +43,7 @@ export function paymentOf(index: number): StoredPayment {
     checkpoint: index % 2 === 0 ? bytesOf('checkpoint') : undefined,
     core: new Uint8Array(188).fill(index),
     receipt: new Uint8Array(64).fill(index),
+    bought: { method: 'GET', target: `https://vendor.example/goods/${index}` },
+    charged: undefined,
   }
 }

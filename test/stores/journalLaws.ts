@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import type { Journal, ProposedChannel } from '../../src/client/journal/contract.ts'
+import type { Journal, ProposedChannel, WalletJournal } from '../../src/client/journal/contract.ts'
 import { bytesOf } from '../protocol/world.ts'
 import { paymentOf, proposed, state } from './journalChannels.ts'
 
 /** An empty journal, open. */
 export interface OpenPlace {
-  readonly journal: Journal
+  readonly journal: WalletJournal
   /** The same one, read anew. */
-  reopen(): Promise<Journal>
+  reopen(): Promise<WalletJournal>
   /** All that is stored. */
   contents(): Promise<unknown>
 }
@@ -34,6 +34,30 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
       await payUpTo(journal, channel, 2)
       expect(await journal.payments(channel.channelId)).toEqual([paymentOf(1), paymentOf(2)])
       expect(await journal.payments(bytesOf('none'))).toEqual([])
+    })
+
+    test('what a payment was charged, once its vendor says so', async () => {
+      const { journal, reopen } = await open()
+      const channel = proposed('one')
+      await journal.propose(channel)
+      await payUpTo(journal, channel, 2)
+      await journal.commit(channel.channelId, state(2), undefined, { index: 1, charged: 9n })
+      await journal.commit(channel.channelId, state(3), paymentOf(3), { index: 2, charged: 0n })
+      const charges = (await (await reopen()).payments(channel.channelId)).map(({ charged }) => charged)
+      expect(charges).toEqual([9n, 0n, undefined])
+    })
+
+    test('the last note of a name', async () => {
+      const { journal, reopen } = await open()
+      await journal.note('bank', 'one')
+      await journal.note('offer', 'two')
+      await journal.note('bank', 'three')
+      const again = await reopen()
+      expect(await Promise.all(['bank', 'offer', 'other'].map((name) => again.recall(name)))).toEqual([
+        'three',
+        'two',
+        undefined,
+      ])
     })
   })
 

@@ -10,8 +10,8 @@ export interface Journal {
   /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
   retired(): Promise<readonly RetiredChannel[]>
   payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
-  /** One durable transaction: the channel as it now stands, and a payment if one was made. */
-  commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment): Promise<void>
+  /** One durable transaction: the channel as it now stands, a payment if one was made, what one was charged if that is told. */
+  commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment, answered?: Answered): Promise<void>
   /** What became of a channel at its bank: nothing is signed on it any more, and nothing is left to do. The first one stays. */
   end(channelId: Uint8Array, outcome: Outcome): Promise<void>
   /** Channels that have ended. */
@@ -19,8 +19,15 @@ export interface Journal {
   close(): Promise<void>
 }
 
+/** A journal that a wallet of many channels works with. */
+export interface WalletJournal extends Journal {
+  /** What was last noted under this name: what others said, which can be asked for again. */
+  recall(name: string): Promise<string | undefined>
+  note(name: string, value: string): Promise<void>
+}
+
 /** A journal that one process has to itself, and whose age is known: see `open.ts`. */
-export interface OpenedJournal extends Journal {
+export interface OpenedJournal extends WalletJournal {
   /** Of this start. */
   readonly generation: bigint
   /** Why channels were retired at this start, if they were. */
@@ -90,6 +97,28 @@ export interface ChannelState {
   readonly closing: Uint8Array | undefined
   /** The release, stored before it leaves. */
   readonly release: Uint8Array | undefined
+  /** For budgets of a day: the day of the last payment, and what had been paid before it began. */
+  readonly today?: Today | undefined
+}
+
+export interface Today {
+  /** Days since 1970, UTC. */
+  readonly day: bigint
+  /** Base units. */
+  readonly before: bigint
+}
+
+/** What a payment was charged, as its vendor says. */
+export interface Answered {
+  readonly index: number
+  readonly charged: bigint
+}
+
+/** What a payment was for, for the ledger. */
+export interface Bought {
+  readonly method: string
+  /** The address without its query, which may hold secrets. */
+  readonly target: string
 }
 
 export interface StoredPayment {
@@ -100,4 +129,7 @@ export interface StoredPayment {
   readonly core: Uint8Array
   /** σ_i. */
   readonly receipt: Uint8Array
+  readonly bought?: Bought | undefined
+  /** Unknown until its vendor says so. */
+  readonly charged?: bigint | undefined
 }

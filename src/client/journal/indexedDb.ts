@@ -1,7 +1,15 @@
 import { equal, toHex } from '../../crypto/bytes.ts'
 import { StoreError } from '../../sql/storeError.ts'
 import * as Terms from '../../wire/Terms.ts'
-import type { ChannelState, OpenedJournal, Outcome, ProposedChannel, StoredChannel, StoredPayment } from './contract.ts'
+import type {
+  Answered,
+  ChannelState,
+  OpenedJournal,
+  Outcome,
+  ProposedChannel,
+  StoredChannel,
+  StoredPayment,
+} from './contract.ts'
 import { explained, get, openDatabase, transact } from './indexedDbRequests.ts'
 import { agrees, generationAfter, type Mark, stale } from './mark.ts'
 import type { Age } from './reads.ts'
@@ -41,8 +49,8 @@ export async function openIndexedDbJournal(options: OpenIndexedDbOptions = {}): 
   }
 }
 
-/** `channels` and `states` by the channel's id in hex, `payments` by that and their index; `ages` has one row. */
-const stores = ['channels', 'states', 'payments', 'ages'] as const
+/** `channels` and `states` by the channel's id in hex, `payments` by that and their index, `notes` by name; `ages` has one row. */
+const stores = ['channels', 'states', 'payments', 'notes', 'ages'] as const
 
 interface ChannelRow extends ProposedChannel {
   /** Why nothing is signed on it any more, if so. Its secrets are gone then. */
@@ -96,13 +104,21 @@ function journalOf(database: IDBDatabase, { marks, generation, stale, close }: S
       write(async (transaction) => {
         await get(transaction.objectStore('channels').add(proposed, toHex(proposed.channelId)))
       }),
-    commit: (channelId, state, payment) =>
-      write((transaction) => writeChange(transaction, { id: toHex(channelId), state, payment })),
+    commit: (channelId, state, payment, answered) =>
+      write((transaction) => writeChange(transaction, { id: toHex(channelId), state, payment, answered })),
     end: (channelId, outcome) =>
       write(async (transaction) => {
         const channels = transaction.objectStore('channels')
         const row = await get<ChannelRow | undefined>(channels.get(toHex(channelId)))
         if (row !== undefined) await get(channels.put({ outcome, ...row }, toHex(channelId)))
+      }),
+    recall: (name) =>
+      transact(database, ['notes'], 'readonly', (transaction) =>
+        get<string | undefined>(transaction.objectStore('notes').get(name)),
+      ),
+    note: (name, value) =>
+      write(async (transaction) => {
+        await get(transaction.objectStore('notes').put(value, name))
       }),
     async close() {
       close()
@@ -157,10 +173,14 @@ async function countCommit(transaction: IDBTransaction, generation: bigint): Pro
   return commits
 }
 
-async function writeChange(
-  transaction: IDBTransaction,
-  { id, state, payment }: { id: string; state: ChannelState; payment: StoredPayment | undefined },
-): Promise<void> {
+interface Change {
+  readonly id: string
+  readonly state: ChannelState
+  readonly payment: StoredPayment | undefined
+  readonly answered: Answered | undefined
+}
+
+async function writeChange(transaction: IDBTransaction, { id, state, payment, answered }: Change): Promise<void> {
   const payments = transaction.objectStore('payments')
   if (payment !== undefined) await get(payments.add(payment, [id, payment.index]))
   const [channel, known, stored] = await Promise.all([
@@ -180,6 +200,10 @@ async function writeChange(
   }
   const frozen = state.frozen ?? known?.frozen
   await get(transaction.objectStore('states').put({ ...state, frozen }, id))
+  if (answered === undefined) return
+  const place = [id, answered.index]
+  const paid = await get<StoredPayment | undefined>(payments.get(place))
+  if (paid !== undefined) await get(payments.put({ ...paid, charged: answered.charged }, place))
 }
 
 /** An older state never replaces a newer one: a revealed coin stays revealed. */

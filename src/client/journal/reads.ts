@@ -2,7 +2,15 @@ import { equal, toHex } from '../../crypto/bytes.ts'
 import { all, get, type Program, type Row } from '../../sql/program.ts'
 import { bytes, count, damaged, integer, optional, text } from '../../sql/rows.ts'
 import * as Terms from '../../wire/Terms.ts'
-import type { ChannelState, EndedChannel, Outcome, RetiredChannel, StoredChannel, StoredPayment } from './contract.ts'
+import type {
+  Bought,
+  ChannelState,
+  EndedChannel,
+  Outcome,
+  RetiredChannel,
+  StoredChannel,
+  StoredPayment,
+} from './contract.ts'
 import { shardOf } from './shard.ts'
 
 /** How old a journal is: see `mark.ts`. */
@@ -71,6 +79,11 @@ function outcomeOf(row: Row): Outcome {
   }
 }
 
+export function* readNote(name: string): Program<string | undefined> {
+  const row = yield* get('SELECT value FROM notes WHERE shard = 0 AND name = :name', { name })
+  return row && text(row, 'value')
+}
+
 function* readStates(): Program<ReadonlyMap<string, ChannelState>> {
   const rows = yield* all('SELECT * FROM states')
   return new Map(rows.map((row) => [toHex(bytes(row, 'channel_id')), stateOf(row)]))
@@ -115,6 +128,7 @@ function stateOf(row: Row): ChannelState {
     frozen: optional(text, row, 'frozen'),
     closing: optional(bytes, row, 'closing'),
     release: optional(bytes, row, 'release'),
+    today: { day: integer(row, 'day'), before: integer(row, 'paid_before') },
   }
 }
 
@@ -126,5 +140,12 @@ function paymentOf(row: Row): StoredPayment {
     checkpoint: optional(bytes, row, 'checkpoint'),
     core: bytes(row, 'core'),
     receipt: bytes(row, 'receipt'),
+    bought: boughtOf(row),
+    charged: optional(integer, row, 'charged'),
   }
+}
+
+function boughtOf(row: Row): Bought | undefined {
+  const method = optional(text, row, 'method')
+  return method === undefined ? undefined : { method, target: text(row, 'target') }
 }

@@ -90,6 +90,20 @@ export const migrations: readonly string[] = [
     FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
   ) WITHOUT ROWID, STRICT;
   `,
+  `-- What was bought and charged, what was paid on a day, and notes of what others said
+  ALTER TABLE payments ADD COLUMN method TEXT;                    -- of the request that was paid for
+  ALTER TABLE payments ADD COLUMN target TEXT;                    -- its address, without the query
+  ALTER TABLE payments ADD COLUMN charged INTEGER;                -- base units, once the vendor has said so
+  ALTER TABLE states ADD COLUMN day INTEGER NOT NULL DEFAULT 0;   -- of the last payment, since 1970
+  ALTER TABLE states ADD COLUMN paid_before INTEGER NOT NULL DEFAULT 0; -- base units revealed before that day
+
+  CREATE TABLE notes (
+    shard INTEGER NOT NULL,                                       -- 0
+    name  TEXT    NOT NULL,                                       -- as "bank https://bank.example"
+    value TEXT    NOT NULL,
+    PRIMARY KEY (shard, name)
+  ) WITHOUT ROWID, STRICT;
+  `,
 ]
 
 export const schema: Schema = { role: 'client', migrations }

@@ -1,5 +1,5 @@
 import { methodsOf, type Runner, type TasksOf } from '../../sql/program.ts'
-import type { Journal, Outcome, ProposedChannel } from './contract.ts'
+import type { Journal, Outcome, ProposedChannel, WalletJournal } from './contract.ts'
 import * as reads from './reads.ts'
 import * as writes from './writes.ts'
 
@@ -11,6 +11,8 @@ export interface JournalTasks extends Pick<Journal, 'channels' | 'retired' | 'pa
   propose(generation: bigint | undefined, proposed: ProposedChannel): Promise<bigint>
   commit(generation: bigint | undefined, change: writes.Change): Promise<bigint>
   end(generation: bigint | undefined, channelId: Uint8Array, outcome: Outcome): Promise<bigint>
+  note(generation: bigint | undefined, name: string, value: string): Promise<bigint>
+  recall(name: string): Promise<string | undefined>
   raise(from: bigint, to: bigint): Promise<void>
   retire(reason: string): Promise<number>
 }
@@ -25,6 +27,8 @@ export const tasks: TasksOf<JournalTasks> = {
   propose: { mode: 'write', steps: writes.writeProposed },
   commit: { mode: 'write', steps: writes.writeChange },
   end: { mode: 'write', steps: writes.writeOutcome },
+  note: { mode: 'write', steps: writes.writeNote },
+  recall: { mode: 'read', steps: reads.readNote },
   raise: { mode: 'write', steps: writes.raiseGeneration },
   retire: { mode: 'write', steps: writes.retireChannels },
 }
@@ -37,16 +41,18 @@ export function journalOf(
   runner: Runner,
   generation?: bigint,
   onCommit: (commits: bigint) => void = () => undefined,
-): Journal {
+): WalletJournal {
   const database = methodsOf<JournalTasks>(runner, tasks)
   return {
     channels: database.channels,
     retired: database.retired,
     ended: database.ended,
     payments: database.payments,
+    recall: database.recall,
+    note: async (name, value) => onCommit(await database.note(generation, name, value)),
     propose: async (proposed) => onCommit(await database.propose(generation, proposed)),
-    commit: async (channelId, state, payment) =>
-      onCommit(await database.commit(generation, { channelId, state, payment })),
+    commit: async (channelId, state, payment, answered) =>
+      onCommit(await database.commit(generation, { channelId, state, payment, answered })),
     end: async (channelId, outcome) => onCommit(await database.end(generation, channelId, outcome)),
     close: () => runner.close(),
   }

@@ -1,7 +1,7 @@
 import { change, get, type Program } from '../../sql/program.ts'
 import { integer } from '../../sql/rows.ts'
 import { StoreError } from '../../sql/storeError.ts'
-import type { ChannelState, Outcome, ProposedChannel, StoredPayment } from './contract.ts'
+import type { Answered, ChannelState, Outcome, ProposedChannel, StoredPayment } from './contract.ts'
 import { shardOf } from './shard.ts'
 
 /** Gives the number of this commit. `generation` is the writer's, where it has one. */
@@ -27,9 +27,13 @@ export interface Change {
   readonly channelId: Uint8Array
   readonly state: ChannelState
   readonly payment: StoredPayment | undefined
+  readonly answered: Answered | undefined
 }
 
-export function* writeChange(generation: bigint | undefined, { channelId, state, payment }: Change): Program<bigint> {
+export function* writeChange(
+  generation: bigint | undefined,
+  { channelId, state, payment, answered }: Change,
+): Program<bigint> {
   const commits = yield* countCommit(generation)
   const maySign = yield* get(
     `SELECT 1 AS found FROM channels WHERE shard = :shard AND channel_id = :channelId AND retired IS NULL
@@ -40,6 +44,17 @@ export function* writeChange(generation: bigint | undefined, { channelId, state,
   yield* upsertState(channelId, state)
   if (payment !== undefined) yield* insertPayment(channelId, payment)
   if (state.index > 0) yield* assertStored(channelId, state.index)
+  if (answered !== undefined) yield* updateCharged(channelId, answered)
+  return commits
+}
+
+export function* writeNote(generation: bigint | undefined, name: string, value: string): Program<bigint> {
+  const commits = yield* countCommit(generation)
+  yield* change(
+    `INSERT INTO notes (shard, name, value) VALUES (0, :name, :value)
+     ON CONFLICT (shard, name) DO UPDATE SET value = excluded.value`,
+    { name, value },
+  )
   return commits
 }
 
@@ -92,14 +107,15 @@ function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void>
   // An older state never replaces a newer one: a revealed coin stays revealed.
   const written = yield* change(
     `INSERT INTO states (shard, channel_id, opened, number, transcript, receipt, paid, segment, base, unit_price, length,
-       since, step, checkpoint, agreed, acknowledged, frozen, closing, release)
+       since, step, checkpoint, agreed, acknowledged, frozen, closing, release, day, paid_before)
      VALUES (:shard, :channelId, :opened, :number, :transcript, :receipt, :paid, :segment, :base, :unitPrice, :length,
-       :since, :step, :checkpoint, :agreed, :acknowledged, :frozen, :closing, :release)
+       :since, :step, :checkpoint, :agreed, :acknowledged, :frozen, :closing, :release, :day, :paidBefore)
      ON CONFLICT (shard, channel_id) DO UPDATE SET number = excluded.number, transcript = excluded.transcript,
        receipt = excluded.receipt, paid = excluded.paid, segment = excluded.segment, base = excluded.base,
        unit_price = excluded.unit_price, length = excluded.length, since = excluded.since, step = excluded.step,
        checkpoint = excluded.checkpoint, agreed = excluded.agreed, acknowledged = excluded.acknowledged,
-       frozen = coalesce(excluded.frozen, states.frozen), closing = excluded.closing, release = excluded.release
+       frozen = coalesce(excluded.frozen, states.frozen), closing = excluded.closing, release = excluded.release,
+       day = excluded.day, paid_before = excluded.paid_before
      WHERE excluded.number >= states.number AND excluded.paid >= states.paid AND excluded.agreed >= states.agreed`,
     {
       shard: shardOf(channelId),
@@ -121,6 +137,8 @@ function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void>
       frozen: state.frozen ?? null,
       closing: state.closing ?? null,
       release: state.release ?? null,
+      day: state.today?.day ?? 0n,
+      paidBefore: state.today?.before ?? 0n,
     },
   )
   if (written === 0) throw new Error('the journal holds a newer state of this channel: is another process using it?')
@@ -139,11 +157,20 @@ function* assertStored(channelId: Uint8Array, index: number): Program<void> {
 }
 
 function* insertPayment(channelId: Uint8Array, payment: StoredPayment): Program<void> {
-  const { index, price, frame, checkpoint, core, receipt } = payment
+  const { index, price, frame, checkpoint = null, core, receipt, bought } = payment
+  const place = { shard: shardOf(channelId), channelId, index }
+  const { method, target } = bought ?? { method: null, target: null }
   yield* change(
-    `INSERT INTO payments (shard, channel_id, number, price, frame, checkpoint, core, receipt)
-       VALUES (:shard, :channelId, :index, :price, :frame, :checkpoint, :core, :receipt)`,
-    { shard: shardOf(channelId), channelId, index, price, frame, checkpoint: checkpoint ?? null, core, receipt },
+    `INSERT INTO payments (shard, channel_id, number, price, frame, checkpoint, core, receipt, method, target)
+       VALUES (:shard, :channelId, :index, :price, :frame, :checkpoint, :core, :receipt, :method, :target)`,
+    { ...place, price, frame, checkpoint, core, receipt, method, target },
+  )
+}
+
+function* updateCharged(channelId: Uint8Array, { index, charged }: Answered): Program<void> {
+  yield* change(
+    'UPDATE payments SET charged = :charged WHERE shard = :shard AND channel_id = :channelId AND number = :index',
+    { shard: shardOf(channelId), channelId, index, charged },
   )
 }
 

@@ -7,6 +7,6 @@ export {
   credit,
   type Spending,
 } from './Channel.ts'
-export { checkpoint, type Paid, pay, renew, tick } from './pay.ts'
+export { checkpoint, type Paid, pay, renew, revealedBy, tick } from './pay.ts'
 export { channelIdentity, commitIdentity, type Entropy, type Proposal, propose } from './propose.ts'
 export { release, takeClosing } from './release.ts'

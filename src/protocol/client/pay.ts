@@ -150,22 +150,33 @@ function assessStanding(channel: ClientChannel, now: UnixSeconds): Refusal | und
   return now < expiresAt ? undefined : refuse('ChannelExpired', `the channel expired at ${expiresAt}: open another one`)
 }
 
+/** What a payment of this price reveals beyond what is revealed: nothing where there is credit enough. */
+export function revealedBy(channel: ClientChannel, price: bigint): bigint {
+  const missing = price - credit(channel)
+  const units = unitsFor(channel, missing > 0n ? missing : 0n)
+  return units === undefined ? (missing > 0n ? missing : 0n) : units * channel.segment.unitPrice
+}
+
 /**
  * Reveals coins worth at least `missing`, or a checkpoint worth exactly that where the segment has too few left or has seen
  * 1,024 payments.
  */
 function reveal(channel: ClientChannel, missing: bigint): Refusal | { readonly ok: true } {
   const { segment } = channel
-  const units = (missing + segment.unitPrice - 1n) / segment.unitPrice
-  // The anchor of segment 0 is no coin: the first payment reveals one even where it costs nothing.
-  const needed = units === 0n && segment.number === 0 && segment.step === 0 ? 1n : units
-  const due = channel.index - segment.index >= windowSize
-  if (due || BigInt(segment.step) + needed > BigInt(segment.length)) {
-    return openSegment(channel, { extra: missing, coming: 0n })
-  }
+  const needed = unitsFor(channel, missing)
+  if (needed === undefined) return openSegment(channel, { extra: missing, coming: 0n })
   segment.step += count(needed)
   channel.paid += needed * segment.unitPrice
   return { ok: true }
+}
+
+/** How many coins pay what is missing; none where a checkpoint has to. */
+function unitsFor({ segment, index }: ClientChannel, missing: bigint): bigint | undefined {
+  const units = (missing + segment.unitPrice - 1n) / segment.unitPrice
+  // The anchor of segment 0 is no coin: the first payment reveals one even where it costs nothing.
+  const needed = units === 0n && segment.number === 0 && segment.step === 0 ? 1n : units
+  const due = index - segment.index >= windowSize
+  return due || BigInt(segment.step) + needed > BigInt(segment.length) ? undefined : needed
 }
 
 /** Replaces the segment by the next one, whose checkpoint pays `extra` at once and whose coins can pay what is `coming`. */

@@ -1,0 +1,280 @@
+import { equal, toHex } from '../../crypto/bytes.ts'
+import type * as Offer from '../../http/Offer.ts'
+import { type Refusal, refuse } from '../../protocol/index.ts'
+import type { UnixSeconds } from '../../wire/amount.ts'
+import type { PayingChannel } from '../channel.ts'
+import { RefusedError, UnansweredError } from '../errors.ts'
+import type { Wallet } from '../wallet.ts'
+import type { BankDesk } from './bank.ts'
+import type { WalletEvent } from './events.ts'
+import { isUsable, type Lane, restOf, riskWith } from './lane.ts'
+import type { Limits, Money } from './money.ts'
+import type { OfferBook } from './offers.ts'
+import type { Spending } from './spending.ts'
+
+/** What the tabs of a wallet share. */
+export interface TabContext {
+  readonly opener: Wallet
+  readonly desk: BankDesk
+  readonly money: Money
+  readonly limits: Limits
+  readonly spending: Spending
+  readonly channelLife: bigint
+  readonly emit: (event: WalletEvent) => void
+}
+
+/** The running account with one origin: its offer, and the channels that pay it. */
+export class Tab {
+  readonly origin: string
+  readonly host: string
+  readonly offers: OfferBook
+  readonly #context: TabContext
+  readonly #lanes = new Set<Lane>()
+  readonly #closing = new Map<Lane, Promise<void>>()
+  #opening: Promise<void> | undefined
+  #waiting: (() => void)[] = []
+  /** Why this vendor is paid nothing more, if so. */
+  #distrust: string | undefined
+
+  constructor(origin: string, offers: OfferBook, context: TabContext) {
+    this.origin = origin
+    this.host = new URL(origin).host
+    this.offers = offers
+    this.#context = context
+  }
+
+  get lanes(): readonly Lane[] {
+    return [...this.#lanes]
+  }
+
+  get distrust(): string | undefined {
+    return this.#distrust
+  }
+
+  /** Takes a channel in, new or out of the journal. */
+  add(channel: PayingChannel): void {
+    const { frozen } = channel.state
+    if (frozen !== undefined && !channel.isReleased) this.#distrust ??= frozen
+    this.#lanes.add({ channel, promised: 0n, running: 0 })
+    this.#context.spending.add(this.host, channel)
+  }
+
+  /** Pays this vendor nothing more. */
+  dispute(lane: Lane, detail: string): void {
+    this.#distrust ??= detail
+    this.emit({ kind: 'disputed', channel: idOf(lane), detail })
+    this.#wake()
+  }
+
+  /** Promises a price out of a channel, which is opened where there is none, and waits while too much is at risk. */
+  async promise(price: bigint, signal?: AbortSignal): Promise<Lane> {
+    for (;;) {
+      signal?.throwIfAborted()
+      this.#assertTrust()
+      const lane = this.#usable(price)
+      if (lane === undefined) {
+        await this.#openOnce(price)
+        continue
+      }
+      if (lane.running < runningMax && !this.#isRisky(lane, price)) {
+        lane.promised += price
+        lane.running += 1
+        return lane
+      }
+      if (!this.#isRunning()) throw new RefusedError(this.#assessRisk(lane, price)!)
+      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    }
+  }
+
+  /** What was promised is signed, or will not be. */
+  redeem(lane: Lane, price: bigint): void {
+    lane.promised -= price
+  }
+
+  /** A request has ended. */
+  done(lane: Lane): void {
+    lane.running -= 1
+    this.#wake()
+    const isReplaced = lane.running === 0 && !this.#lanes.has(lane)
+    if (isReplaced) void this.#close(lane)
+  }
+
+  /** What the budgets of a day say to paying that much more, in the turn in which it is signed. */
+  assess(more: bigint): Refusal | undefined {
+    const { spending, desk } = this.#context
+    const detail = spending.assess(this.host, more, dayOf(desk.now()))
+    return detail === undefined ? undefined : refuse('BudgetExceeded', detail)
+  }
+
+  /** The channel pays nothing more: it is closed once what runs on it has ended. */
+  retire(lane: Lane): void {
+    if (!this.#lanes.delete(lane)) return
+    if (lane.running === 0) void this.#close(lane)
+  }
+
+  /** Closes every channel that was ever paid over; resolves when all have ended, well or not. */
+  async close(): Promise<void> {
+    while (this.#isRunning()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    for (const lane of this.#lanes) this.retire(lane)
+    await Promise.all(this.#closing.values())
+  }
+
+  emit(event: Bare<WalletEvent>): void {
+    const { emit, money } = this.#context
+    emit({ ...event, host: this.host, asset: money.asset })
+  }
+
+  #usable(price: bigint): Lane | undefined {
+    const { desk } = this.#context
+    const { offer } = this.offers
+    const now = desk.now()
+    let found: Lane | undefined
+    for (const lane of this.#lanes) {
+      const isTheirs = offer === undefined || equal(offer.vendor, lane.channel.state.terms.vendor)
+      if (!isTheirs || !isUsable(lane, now)) this.retire(lane)
+      else if (restOf(lane) >= price) found ??= lane
+      // One that can pay nothing that is sold here has done its work.
+      else if (restOf(lane) < cheapest(offer)) this.retire(lane)
+    }
+    return found
+  }
+
+  #openOnce(price: bigint): Promise<void> {
+    this.#opening ??= this.#open(price).finally(() => {
+      this.#opening = undefined
+    })
+    return this.#opening
+  }
+
+  async #open(price: bigint): Promise<void> {
+    const { opener, desk, money, channelLife } = this.#context
+    const { offer = await opener.offer(this.origin) } = this.offers
+    if (offer.asset !== money.asset) {
+      const detail = `${this.host} sells in ${offer.asset}; this wallet pays in ${money.asset}`
+      throw new RefusedError({ reason: 'AssetMismatch', detail })
+    }
+    const longest = desk.offer().rules.lifeMax
+    const enough = BigInt(offer.lifeMin) * 2n
+    const wanted = channelLife > enough ? channelLife : enough
+    const life = wanted < longest ? wanted : longest
+    const open = (funds: bigint): Promise<PayingChannel> => opener.open(this.origin, { funds, life, offer })
+    try {
+      const channel = await this.#openWith(open, this.#fundsFor(price))
+      this.add(channel)
+      const funds = money.format(channel.state.terms.funds)
+      this.emit({ kind: 'opened', channel: toHex(channel.state.channelId), funds })
+    } catch (error) {
+      if (!(error instanceof UnansweredError)) throw error
+      const message = `No channel to ${this.host} could be opened, and nothing was paid. ${error.message}`
+      throw new UnansweredError(message, { cause: error })
+    }
+  }
+
+  /** Does what the bank asks for where that can be done: registers the account, sets the clock, takes what money there is. */
+  async #openWith(open: (funds: bigint) => Promise<PayingChannel>, funds: Funds): Promise<PayingChannel> {
+    const { desk, money } = this.#context
+    let wanted = funds.wanted
+    const tried = new Set<string>()
+    for (;;) {
+      try {
+        return await open(wanted)
+      } catch (error) {
+        const reason = error instanceof RefusedError ? error.reason : undefined
+        if (reason === undefined || tried.has(reason)) throw error
+        tried.add(reason)
+        if (reason === 'ClockSkewed') await desk.refresh()
+        else if (reason === 'AccountUnknown') await desk.register(money.asset)
+        else if (reason === 'BalanceTooLow') {
+          wanted = await desk.balance(money.asset)
+          if (wanted < funds.least) throw error
+        } else throw error
+      }
+    }
+  }
+
+  #fundsFor(price: bigint): Funds {
+    const { limits, desk, money } = this.#context
+    const { rules, limits: bankLimits } = desk.offer()
+    const smallest = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, price, 1n]
+    const least = smallest.reduce((highest, one) => (one > highest ? one : highest))
+    const { channel } = limits
+    if (channel !== undefined && channel < least) {
+      const detail = `a channel to ${this.host} needs ${money.say(least)}; budget.channel is ${money.say(channel)}`
+      throw new RefusedError(refuse('BudgetExceeded', detail))
+    }
+    const many = price * requestsAChannel
+    return { least, wanted: channel ?? (many > least ? many : least) }
+  }
+
+  /** Asks for the closing and releases; what cannot be done now is done at the next start. */
+  async #close(lane: Lane): Promise<void> {
+    const { spending, desk, money } = this.#context
+    const { channel } = lane
+    spending.end(this.host, channel, dayOf(desk.now()))
+    // Nothing was paid over it: it comes back when its time is up, or is used again.
+    if (channel.state.index === 0 || (channel.state.frozen !== undefined && !channel.isReleased)) return
+    const closing = channel.close().then(
+      ({ closing: { spent }, receiptsOpened }) =>
+        this.emit({ kind: 'closed', channel: idOf(lane), spent: money.format(spent), receiptsOpened }),
+      (cause: unknown) => this.emit({ kind: 'closeFailed', channel: idOf(lane), cause }),
+    )
+    this.#closing.set(lane, closing)
+    await closing
+    this.#closing.delete(lane)
+  }
+
+  #assertTrust(): void {
+    if (this.#distrust === undefined) return
+    const detail = `${this.host} is paid nothing more: ${this.#distrust}`
+    throw new RefusedError(refuse('ClosingDisputed', detail))
+  }
+
+  #isRisky(lane: Lane, price: bigint): boolean {
+    return this.#assessRisk(lane, price) !== undefined
+  }
+
+  #assessRisk(lane: Lane, price: bigint): Refusal | undefined {
+    const { limits, money } = this.#context
+    const { atRisk } = limits
+    if (atRisk === undefined) return undefined
+    let risk = 0n
+    for (const one of this.#lanes) risk += riskWith(one, one === lane ? price : 0n)
+    if (risk <= atRisk) return undefined
+    const detail = `${money.say(risk)} would be paid to ${this.host} and not acknowledged; budget.atRisk is ${money.say(atRisk)}`
+    return refuse('BudgetExceeded', detail)
+  }
+
+  #isRunning(): boolean {
+    return [...this.#lanes].some(({ running }) => running > 0)
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve()
+  }
+}
+
+/** Base units to put into a channel. */
+interface Funds {
+  readonly least: bigint
+  readonly wanted: bigint
+}
+
+type Bare<T> = T extends unknown ? Omit<T, 'host' | 'asset'> : never
+
+/** Requests at a time on one channel: half of what a vendor's window takes. */
+const runningMax = 512
+const requestsAChannel = 1_024n
+const secondsOfDay = 86_400n
+
+function dayOf(now: UnixSeconds): bigint {
+  return now / secondsOfDay
+}
+
+function idOf({ channel }: Lane): string {
+  return toHex(channel.state.channelId)
+}
+
+function cheapest(offer: Offer.Offer | undefined): bigint {
+  const prices = offer?.routes.map(({ price }) => price) ?? []
+  return prices.reduce((least, price) => (price < least ? price : least), prices[0] ?? 1n)
+}
