@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { planPayments } from '../../src/cli/demo/shop.ts'
+import { tokenize } from '../../src/cli/demo/tokens.ts'
 import { openWireMeter } from '../../src/cli/demo/wireMeter.ts'
 import { toHex } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
@@ -85,6 +87,19 @@ describe('lockstep demo as a process', () => {
     },
   )
 
+  it('prints what the README shows, but for the figures of the run', async () => {
+    const [, sample = ''] = /^```text\n([\s\S]*?)^```$/m.exec(readFileSync(join(root, 'README.md'), 'utf8')) ?? []
+    const { code, stderr } = await lockstep(['demo', '--file', sold, '--payments', String(payments)])
+    expect(code).toBe(0)
+    expect(masked(sample).trim()).toBe(masked(stderr).trim())
+    // What does not depend on the run is that of the LICENSE itself.
+    const license = readFileSync(join(root, 'LICENSE'))
+    const { inStream, ticks } = planPayments(500, tokenize(license).length)
+    expect(sample).toContain(`content        sha256 ${toHex(sha256(license))}\n`)
+    expect(sample).toContain(`${500} payments and ${ticks} ticks\n`)
+    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`${500 - inStream} payments for one request`)
+  })
+
   it('says that the published scheme has locks of its own', async () => {
     const args = ['--profile', 'published', '--lock', 'schnorr', '--payments', '2', '--chain', 'embedded']
     const { code, stderr } = await lockstep(['demo', ...args, '--file', sold])
@@ -107,6 +122,10 @@ describe('bytes on the wire', () => {
     for (const server of [counted, other]) server.close()
   })
 })
+
+function masked(text: string): string {
+  return text.replaceAll(/\b(?:0x)?[0-9a-f]{40,64}\b|\d+(?:\.\d+)?/g, '#')
+}
 
 interface Counted {
   readonly url: string
