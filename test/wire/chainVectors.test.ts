@@ -1,4 +1,4 @@
-/** Vectors of locks, and of whole channels gone through as docs/reference/wire.md says a verifier does. */
+/** Vectors of locks, and of whole channels gone through as docs/reference/settlement.md says a verifier does. */
 
 import { secp256k1 } from '@noble/curves/secp256k1.js'
 import { describe, expect, test } from 'vitest'
@@ -113,7 +113,7 @@ interface Segment {
   readonly anchor: Uint8Array
 }
 
-/** The procedure of docs/reference/wire.md, step by step; the first thing that is wrong. */
+/** The procedure of docs/reference/settlement.md, step by step; the first thing that is wrong. */
 function firstFault(channel: Case): string | undefined {
   const { commitment, grant, cores, transcripts, receipts } = channel
   const agreed = Terms.parse(channel.terms)
