@@ -12,6 +12,10 @@ import { matchPath } from './routes.ts'
 import { StreamSession } from './stream.ts'
 import type { StreamServerOptions } from './streams.ts'
 
+/** Without a public address, each request's own is taken. */
+export type EventStreamOptions = Omit<StreamServerOptions, 'publicUrl'> &
+  Partial<Pick<StreamServerOptions, 'publicUrl'>>
+
 export interface EventStreams {
   /** Answers who asks a stream's address for events, and takes what they post. `undefined`: it is neither. */
   handle(request: Request): Promise<Response | undefined>
@@ -20,11 +24,11 @@ export interface EventStreams {
 }
 
 /** Paid streams as server-sent events, their payments posted beside them: Design 3.10. */
-export function eventStreams(options: StreamServerOptions): EventStreams {
+export function eventStreams(options: EventStreamOptions): EventStreams {
   const { streams, publicUrl, onError } = options
   const sessions = new Map<string, Open>()
 
-  const open = async (request: Request, { pathname, search }: URL): Promise<Response | undefined> => {
+  const open = async (request: Request, { origin, pathname, search }: URL): Promise<Response | undefined> => {
     const route = streams.find(({ path }) => matchPath(path, pathname) !== undefined)
     if (route === undefined) return undefined
     const first = firstMessages(request.headers)
@@ -35,7 +39,13 @@ export function eventStreams(options: StreamServerOptions): EventStreams {
       session.leave().catch(onError)
     })
     const params = matchPath(route.path, pathname)!
-    const session = new StreamSession({ ...options, route, params, target: publicUrl + pathname + search, socket })
+    const session = new StreamSession({
+      ...options,
+      route,
+      params,
+      target: (publicUrl ?? origin) + pathname + search,
+      socket,
+    })
     sessions.set(id, { session, socket })
     for (const message of first.messages) await session.receive(message)
     // What is wrong from the start is said by the status.

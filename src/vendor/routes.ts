@@ -27,6 +27,8 @@ export interface PaidRoute {
 
 /** What a stream's source learns. */
 export interface StreamContext extends PaidContext {
+  /** The public address, as its client knows it. */
+  readonly url: string
   /** Aborted when the client is gone, for a source that waits for something else. */
   readonly signal: AbortSignal
 }

@@ -191,8 +191,9 @@ export class StreamSession {
 
   /** Sends the source's units as they are asked for and durably paid; ends when the source does or the client leaves. */
   async #deliver(held: Held): Promise<void> {
-    const { route, params, socket } = this.#options
+    const { route, params, target, socket } = this.#options
     const context: StreamContext = {
+      url: target,
       payer: toHex(Terms.reference(held.channel.channelId)),
       index: this.#current!.accepted.index,
       params,

@@ -7,10 +7,13 @@ export type {
   ListenOptions,
   MeteredHandler,
   PaidHandler,
+  PaidStream,
   Payment,
   Paywall,
   PaywallLogger,
   PaywallOptions,
   Place,
   Routes,
+  StreamPayment,
+  StreamSource,
 } from './types.ts'

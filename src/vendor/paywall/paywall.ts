@@ -9,21 +9,23 @@ import { answering } from '../answering.ts'
 import { claimAtBank } from '../claimAtBank.ts'
 import { systemTime } from '../clock.ts'
 import { asError } from '../errors.ts'
+import { eventStreams } from '../eventStreams.ts'
 import { vendorIdentity } from '../identity.ts'
 import { management } from '../management.ts'
 import { openVendorDatabase } from '../openStore.ts'
 import { chargeDoubtful } from '../purchase.ts'
 import { createOfferResponse, methodResponse } from '../responses.ts'
-import { type RunningServer, serve } from '../server.ts'
+import { serve } from '../server.ts'
 import type { VendorDatabase } from '../store/contract.ts'
 import { Till } from '../till.ts'
 import { assetAt, type BankOption, type KnownBank, learnBank, networkOf } from './bank.ts'
 import { startClaims } from './claims.ts'
 import { PaywallError } from './errors.ts'
 import { keyIn, randomKey } from './keyFile.ts'
-import { meteredTag, type PriceTag, tagOf } from './prices.ts'
+import { meteredTag, type PriceTag, tagOf, unitTag } from './prices.ts'
 import { routed } from './routed.ts'
 import { createSeller } from './seller.ts'
+import { blockStream, paidStream, streamsIn, timedStream } from './streams.ts'
 import type { MeteredHandler, PaidHandler, Paywall, PaywallLogger, PaywallOptions } from './types.ts'
 
 /**
@@ -78,7 +80,7 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
     options.closeMarginSeconds ?? terms.offer.graceMin / 2,
   )
   const manage = management(closing)
-  const servers: RunningServer[] = []
+  const closers: (() => Promise<void>)[] = []
 
   function paid(tag: PriceTag, run: MeteredHandler): PaidHandler {
     const handler = (request: Request): Promise<Response> => seller.sell(request, tag, run)
@@ -120,13 +122,25 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
     sell: seller.sell,
     list,
     handle,
-    fetch: (routes) => answering([routed({ sell: seller.sell, list, handle }, routes)], onError),
+    perToken: (price, source) => paidStream(unitTag(asset, price), source),
+    perSecond: (price, source) => timedStream(unitTag(asset, price), source),
+    perByte: (price, source, { block = 1024 } = {}) => blockStream(unitTag(asset, price, block), source, block),
+    fetch(routes) {
+      const events = eventStreams({
+        till,
+        streams: streamsIn(routes),
+        onError,
+        ...(publicUrl !== undefined && { publicUrl }),
+      })
+      closers.push(() => events.close())
+      return answering([events.handle, routed({ sell: seller.sell, list, handle }, routes)], onError)
+    },
     async listen({ routes, host, port }) {
       const server = await serve({
         till,
         bodySizeMax,
         onError,
-        streams: [],
+        streams: streamsIn(routes),
         handlers: () => [
           routed(
             {
@@ -141,13 +155,13 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
         ...(port !== undefined && { port }),
         ...(publicUrl !== undefined && { publicUrl }),
       })
-      servers.push(server)
+      closers.push(() => server.close())
       return server
     },
     collect: claims.all,
     closing,
     async close() {
-      await Promise.all(servers.splice(0).map((server) => server.close()))
+      await Promise.all(closers.splice(0).map((end) => end()))
       await claims.stop()
       await till.stop()
       if (isOwn) await store.close()

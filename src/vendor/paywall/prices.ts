@@ -52,6 +52,14 @@ export function meteredTag(asset: Asset, options: PriceOptions & { readonly max:
   return { ...tagOf(asset, options.max, options), isCeiling: true, meters: true }
 }
 
+/** What one unit of a stream costs: `count` times the price. */
+export function unitTag(asset: Asset, price: string, count = 1): PriceTag {
+  if (!Number.isSafeInteger(count) || count < 1) throw new PriceError(`${count} is no number of bytes for a block`)
+  const tag = tagOf(asset, price)
+  const offered = tag.offered! * BigInt(count)
+  return { ...tag, of: () => offered, offered, per: 'unit' }
+}
+
 /** Base units of a decimal string. Decimals that the asset does not have are refused, never rounded. */
 export function baseUnits(asset: Asset, price: unknown): bigint {
   const known = typeof price === 'string' ? parseDecimal(price, asset) : undefined

@@ -2,12 +2,14 @@ import type { Handler } from '../answering.ts'
 import { methodResponse } from '../responses.ts'
 import { matchPath } from '../routes.ts'
 import { PaywallError } from './errors.ts'
-import type { PaidHandler, Paywall, Routes } from './types.ts'
+import { isStream } from './streams.ts'
+import type { PaidHandler, PaidStream, Paywall, Routes } from './types.ts'
 
 /** Routes as one function, each listed in the offer. `undefined`: none of them. Throws `PaywallError` for a name that is none. */
 export function routed({ sell, list, handle }: Pick<Paywall, 'sell' | 'list' | 'handle'>, routes: Routes): Handler {
-  const known = Object.entries(routes).map(([name, handler]) => ({ ...readName(name), handler }))
-  for (const { method, path, handler } of known) if (isPaid(handler)) list(method, path, handler.tag)
+  const named = Object.entries(routes).map(([name, route]) => ({ ...readName(name), route }))
+  for (const { method, path, route } of named) if ('tag' in route) list(method, path, route.tag)
+  const known = named.flatMap(({ route, ...place }) => (isStream(route) ? [] : [{ ...place, handler: route }]))
   return async (request) => {
     const { method, url } = request
     const { pathname } = new URL(url)
@@ -31,6 +33,6 @@ function readName(name: string): { readonly method: string; readonly path: strin
   throw new PaywallError(`a route is named 'GET /path' or 'POST /path/:name'; '${name}' is not`)
 }
 
-function isPaid(handler: Routes[string]): handler is PaidHandler {
+function isPaid(handler: Exclude<Routes[string], PaidStream>): handler is PaidHandler {
   return 'tag' in handler
 }

@@ -1,5 +1,6 @@
 import type * as Offer from '../../http/Offer.ts'
 import type { ClosingOptions } from '../closing.ts'
+import type { StreamRoute } from '../routes.ts'
 import type { RunningServer } from '../server.ts'
 import type { VendorDatabase } from '../store/contract.ts'
 import type { BankOption } from './bank.ts'
@@ -68,8 +69,26 @@ export interface PaidHandler {
   readonly run: MeteredHandler
 }
 
-/** `'GET /jokes/:number'` → what answers there: for a price, or for nothing. */
-export type Routes = Readonly<Record<string, PaidHandler | FreeHandler>>
+/** What a stream's source learns of who pays for it. */
+export interface StreamPayment extends Pick<Payment, 'id' | 'payer' | 'params'> {
+  /** Aborted when the client is gone, for a source that waits for something else. */
+  readonly signal: AbortSignal
+}
+
+/** Gives the pieces of a stream: text, or bytes. Ends it by returning; is returned early when the client leaves. */
+export type StreamSource = (
+  request: Request,
+  payment: StreamPayment,
+) => AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
+
+/** A stream behind a price for each unit: over a WebSocket, or as server-sent events. */
+export interface PaidStream {
+  readonly tag: PriceTag
+  readonly source: StreamRoute['source']
+}
+
+/** `'GET /jokes/:number'` → what answers there: for a price, a price a unit, or for nothing. */
+export type Routes = Readonly<Record<string, PaidHandler | PaidStream | FreeHandler>>
 
 /** A handler that costs nothing. */
 type FreeHandler = (request: Request) => Promise<Response> | Response
@@ -100,6 +119,12 @@ export interface Paywall {
   each(price: Price, handler: Handler, options?: PriceOptions): PaidHandler
   /** A handler that says what its answer costs, up to a ceiling. */
   metered(options: PriceOptions & { readonly max: string }, handler: MeteredHandler): PaidHandler
+  /** A stream of which each piece costs as much: a token of a model, a reading, a line. A piece is sent once it is paid. */
+  perToken(price: string, source: StreamSource): PaidStream
+  /** A stream that costs as much for each second it runs: what came in a second is sent, and charged, at its end. */
+  perSecond(price: string, source: StreamSource): PaidStream
+  /** A stream that costs as much for each byte, sent in blocks of `block` bytes, 1,024 if not said; the last one is charged whole. */
+  perByte(price: string, source: StreamSource, options?: { readonly block?: number }): PaidStream
   /** A price that was read: for {@link Paywall.sell}. Throws `PriceError` for one that is none. */
   price(price: Price, options?: PriceOptions): PriceTag
   ceiling(options: PriceOptions & { readonly max: string }): PriceTag
