@@ -23,8 +23,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   bank: [...pure, 'chain', ...stores],
   vendor: [...pure, 'chain', ...stores],
   client: [...pure, 'chain', ...stores],
+  mcp: [...pure, 'vendor', 'client'],
   ops: [...pure, 'chain', ...stores, 'bank', 'vendor', 'client'],
-  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops'],
+  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops', 'mcp'],
 }
 
 /** What source may take from beside it: data, never code. */

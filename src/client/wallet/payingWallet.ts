@@ -28,7 +28,9 @@ export async function openWallet(options: PayingWalletOptions, platform: Platfor
   const { home, random } = platform
   const { journal, account } = home
   const { timeoutMs = 30_000, attempts = 5, budget = {}, channelLife = 86_400 } = options
-  const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const network: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
+  const lines = new Map<string, Fetch>()
+  const fetch: Fetch = (input, init) => (lines.get(originOf(input)) ?? network)(input, init)
   const ask = withTimeout(fetch, timeoutMs)
   const bank = readBank(options.bank)
   const desk = await openDesk({ bank, account, journal, ask, now: platform.now, random })
@@ -52,7 +54,7 @@ export async function openWallet(options: PayingWalletOptions, platform: Platfor
   }
   const spending = new Spending(limits, money)
   const context = { opener, desk, money, limits, spending, channelLife: BigInt(channelLife), emit }
-  const wallet = new PayingWallet({ options, home, fetch, ask, context })
+  const wallet = new PayingWallet({ options, home, fetch, lines, ask, context })
   await wallet.resume()
   return wallet
 }
@@ -61,6 +63,8 @@ interface Parts {
   readonly options: PayingWalletOptions
   readonly home: Home
   readonly fetch: Fetch
+  /** By origin: what is not reached over the network. */
+  readonly lines: Map<string, Fetch>
   readonly ask: Fetch
   readonly context: TabContext
 }
@@ -74,17 +78,19 @@ export class PayingWallet {
   readonly #options: PayingWalletOptions
   readonly #home: Home
   readonly #fetch: Fetch
+  readonly #lines: Map<string, Fetch>
   readonly #ask: Fetch
   readonly #context: TabContext
   readonly #tabs = new Map<string, Tab>()
   #closed: Promise<void> | undefined
 
-  constructor({ options, home, fetch, ask, context }: Parts) {
+  constructor({ options, home, fetch, lines, ask, context }: Parts) {
     this.account = toHex(home.account.publicKey)
     this.asset = context.money.asset
     this.#options = options
     this.#home = home
     this.#fetch = fetch
+    this.#lines = lines
     this.#ask = ask
     this.#context = context
   }
@@ -111,6 +117,11 @@ export class PayingWallet {
       await response.body?.cancel()
     }
     return this.#pay(tab, request, price)
+  }
+
+  /** Has requests to this origin travel over something else than the network, such as a connection to an MCP server. */
+  connect(origin: string, fetch: Fetch): void {
+    this.#lines.set(origin, fetch)
   }
 
   /** What can be spent, as decimal strings in the asset. Asks the bank. */
@@ -309,4 +320,8 @@ function isElsewhere(response: Response, { origin }: URL): boolean {
 
 function isLoopback({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(?:\.[0-9]+){3}$/.test(hostname)
+}
+
+function originOf(input: Parameters<Fetch>[0]): string {
+  return new URL(input instanceof Request ? input.url : input).origin
 }

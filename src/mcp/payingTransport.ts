@@ -1,0 +1,223 @@
+import type { Transport, TransportSendOptions } from '@modelcontextprotocol/sdk/shared/transport.js'
+import type { JSONRPCMessage, MessageExtraInfo, RequestId } from '@modelcontextprotocol/sdk/types.js'
+import { RefusedError, UnansweredError } from '../client/errors.ts'
+import type { Fetch, PayingWallet } from '../client/index.ts'
+import * as Offer from '../http/Offer.ts'
+import {
+  addressOf,
+  type Call,
+  canonicalJson,
+  codes,
+  fromBase64,
+  isProblem,
+  metaOf,
+  readCall,
+  record,
+  requestMethod,
+  toBase64,
+  toolPath,
+  vendorOf,
+} from './binding.ts'
+
+/**
+ * Pays for the tools that a client calls, within the wallet's budget, over whatever transport. The client stays as it is; tools
+ * that are free, and servers that sell nothing, are called as ever.
+ *
+ * ```ts
+ * const w = await wallet({ bank: 'https://bank.example', budget: { request: '0.01', day: '1' } })
+ * await client.connect(payingTransport(new StdioClientTransport({ command: 'weather-tools' }), w))
+ * await client.callTool({ name: 'forecast', arguments: { city: 'Graz' } })
+ * ```
+ */
+export function payingTransport(transport: Transport, wallet: Pick<PayingWallet, 'fetch' | 'connect'>): Transport {
+  return new PayingTransport(transport, wallet)
+}
+
+type Reply = { readonly result: unknown } | { readonly error: unknown }
+
+class PayingTransport implements Transport {
+  onclose?: () => void
+  onerror?: (error: Error) => void
+  onmessage?: <T extends JSONRPCMessage>(message: T, extra?: MessageExtraInfo) => void
+  readonly #transport: Transport
+  readonly #wallet: Pick<PayingWallet, 'fetch' | 'connect'>
+  /** Requests of this transport's own, by their ids. */
+  readonly #waiting = new Map<RequestId, (reply: Reply) => void>()
+  /** Calls of the client, by their ids. */
+  readonly #calls = new Map<RequestId, { readonly call: Call; readonly given: AbortController }>()
+  #count = 0
+  #isGone = false
+  /** Where the server's tools are sold; `undefined` where they are not. */
+  #address: Promise<string | undefined> | undefined
+
+  constructor(transport: Transport, wallet: Pick<PayingWallet, 'fetch' | 'connect'>) {
+    this.#transport = transport
+    this.#wallet = wallet
+  }
+
+  get sessionId(): string | undefined {
+    return this.#transport.sessionId
+  }
+
+  setProtocolVersion(version: string): void {
+    this.#transport.setProtocolVersion?.(version)
+  }
+
+  start(): Promise<void> {
+    this.#transport.onmessage = (message, extra) => {
+      const reply = 'method' in message ? undefined : this.#waiting.get(message.id!)
+      if (reply === undefined) this.onmessage?.(message, extra)
+      else reply('result' in message ? { result: message.result } : { error: record(message).error })
+    }
+    this.#transport.onerror = (error) => this.onerror?.(error)
+    this.#transport.onclose = () => {
+      this.#isGone = true
+      for (const reply of this.#waiting.values()) reply({ error: { code: -32000, message: 'the server is gone' } })
+      this.onclose?.()
+    }
+    return this.#transport.start()
+  }
+
+  async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
+    const call = readCall(message)
+    if (call !== undefined) {
+      void this.#buy(call, message, options).catch((error: unknown) => this.onerror?.(error as Error))
+      return
+    }
+    const taken =
+      'method' in message && message.method === 'notifications/cancelled' && record(message.params).requestId
+    const known = this.#calls.get(taken as RequestId)
+    if (known !== undefined) known.given.abort()
+    else await this.#transport.send(message, options)
+  }
+
+  close(): Promise<void> {
+    return this.#transport.close()
+  }
+
+  async #buy(call: Call, message: JSONRPCMessage, options: TransportSendOptions | undefined): Promise<void> {
+    this.#address ??= this.#learn()
+    const address = await this.#address
+    if (address === undefined) {
+      await this.#transport.send(message, options)
+      return
+    }
+    const given = new AbortController()
+    this.#calls.set(call.id, { call, given })
+    try {
+      const response = await this.#wallet.fetch(address + toolPath(call.name), {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', [callHeader]: JSON.stringify(call.id) },
+        body: canonicalJson(call.arguments),
+        signal: given.signal,
+      })
+      this.#reply(call.id, await readReply(response))
+    } catch (error) {
+      if (given.signal.aborted) return
+      const isKnown = error instanceof RefusedError || error instanceof UnansweredError
+      if (!isKnown) throw error
+      const code = error instanceof RefusedError ? codes.paymentRefused : -32000
+      this.#reply(call.id, { error: { code, message: error.message } })
+    } finally {
+      this.#calls.delete(call.id)
+    }
+  }
+
+  #reply(id: RequestId, reply: Reply): void {
+    this.onmessage?.({ jsonrpc: '2.0', id, ...reply } as JSONRPCMessage)
+  }
+
+  /** The vendor's address, its requests from here on over this transport. */
+  async #learn(): Promise<string | undefined> {
+    const reply = await this.#ask(requestMethod, { method: 'GET', path: Offer.offerPath, headers: {}, body: '' })
+    if (!('result' in reply)) return undefined
+    const offer = Offer.parse(await tunnelled(reply.result).text())
+    if (!offer.ok) return undefined
+    const address = addressOf(vendorOf(offer.value))
+    this.#wallet.connect(address, this.#fetch)
+    return address
+  }
+
+  readonly #fetch: Fetch = async (input, init) => {
+    const request = new Request(input, init)
+    const { method, headers } = request
+    const { pathname, search } = new URL(request.url)
+    const body = new Uint8Array(await request.arrayBuffer())
+    const signal = init?.signal ?? undefined
+    const known = this.#calls.get(JSON.parse(headers.get(callHeader) ?? 'null') as RequestId)
+    if (known !== undefined && pathname.startsWith('/tools/')) {
+      const { call } = known
+      const params = { ...call.params, _meta: { ...call.meta, ...metaOf(headers) } }
+      return responseOf(await this.#ask('tools/call', params, signal))
+    }
+    const params = { method, path: pathname + search, headers: Object.fromEntries(headers), body: toBase64(body) }
+    const reply = await this.#ask(requestMethod, params, signal)
+    if ('result' in reply) return tunnelled(reply.result)
+    throw new UnansweredError(`the server of these tools does not answer: ${String(record(reply.error).message)}`)
+  }
+
+  async #ask(method: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
+    if (this.#isGone) throw new UnansweredError('the connection to the server of these tools has ended')
+    const id = `lockstep-${++this.#count}`
+    const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+    const abort = (): void => {
+      reject(new UnansweredError('the call was given up', { cause: signal?.reason }))
+      const notice = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } } as const
+      // The server works on for nobody where it does not hear of it.
+      this.#transport.send(notice).catch(() => undefined)
+    }
+    this.#waiting.set(id, resolve)
+    signal?.addEventListener('abort', abort)
+    try {
+      signal?.throwIfAborted()
+      await this.#transport.send({ jsonrpc: '2.0', id, method, params })
+      return await promise
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      this.#waiting.delete(id)
+    }
+  }
+}
+
+/** Which call of the client a request is for. It never leaves this process. */
+const callHeader = 'Lockstep-Mcp-Call'
+
+/** A reply to a call as a response: what was refused is a problem, and the statement is in its header. */
+function responseOf(reply: Reply): Response {
+  const headers = new Headers()
+  if ('result' in reply) {
+    setStatement(headers, record(reply.result)._meta)
+    return Response.json(reply, { headers })
+  }
+  const { code, data } = record(reply.error)
+  const { problem, _meta } = record(data)
+  setStatement(headers, _meta)
+  if (code !== codes.paymentRequired && code !== codes.paymentRefused)
+    return Response.json(reply, { status: 500, headers })
+  headers.set('Content-Type', 'application/problem+json')
+  const { status } = record(problem)
+  return new Response(JSON.stringify(problem), { status: typeof status === 'number' ? status : 402, headers })
+}
+
+function setStatement(headers: Headers, meta: unknown): void {
+  const value = record(meta)['lockstep/statement']
+  if (typeof value === 'string') headers.set('Lockstep-Statement', value)
+}
+
+async function readReply(response: Response): Promise<Reply> {
+  const body = (await response.json()) as Record<string, unknown>
+  if (!isProblem(response.headers)) return body as Reply
+  const code = response.status === 402 ? codes.paymentRequired : codes.paymentRefused
+  return { error: { code, message: String(body.detail), data: { problem: body } } }
+}
+
+/** A response of the vendor that came through the tunnel. */
+function tunnelled(result: unknown): Response {
+  const { status, headers, body } = record(result)
+  const bytes = fromBase64(String(body)) ?? new Uint8Array(0)
+  const isEmpty = status === 204 || status === 304
+  return new Response(isEmpty ? null : bytes, {
+    status: Number(status),
+    headers: record(headers) as Record<string, string>,
+  })
+}
