@@ -364,7 +364,11 @@ export class PayingChannel {
     const bytes = known ?? (await this.#askClosing())
     const closing = Closing.parse(bytes)
     if (!closing.ok) throw new RefusedError(closing)
-    if (made !== undefined) return { closing: closing.value, release: made }
+    if (made !== undefined) {
+      // Also where another call made it a moment ago: it does not leave before it is stored.
+      await this.save()
+      return { closing: closing.value, release: made }
+    }
     const released = Client.release(this.#channel, closing.value)
     if (!released.ok) throw new RefusedError(released)
     this.#kept = { closing: bytes, release: released.release }

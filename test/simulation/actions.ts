@@ -4,14 +4,16 @@ import { type Accusation, accuse } from './adversaries/accuser.ts'
 import type { Cheat } from './adversaries/client.ts'
 import { type Eavesdropping, eavesdrop } from './adversaries/eavesdropper.ts'
 import { type Lie, type Overclaim, overclaim } from './adversaries/vendor.ts'
+import type { Image } from './engine/disk.ts'
 import { pairOf } from './engine/network.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
-import { endRuns } from './guarantees/vendor.ts'
+import { endRuns, rereadVendor } from './guarantees/vendor.ts'
 import { urlOf } from './parties/cast.ts'
 import type { ClientParty, StreamPlan } from './parties/client.ts'
 import { type Errand, runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
-import type { Good } from './parties/vendor.ts'
+import type { Good } from './parties/goods.ts'
+import type { VendorJob, VendorNode } from './parties/node.ts'
 import { deposit, nextOf, runAll, type World } from './world.ts'
 
 /**
@@ -37,7 +39,9 @@ export type Action = {
   | { readonly do: 'hold' | 'unhold'; readonly effect: string }
   | { readonly do: 'crash'; readonly party: string; readonly kept: number }
   | { readonly do: 'start'; readonly party: string }
-  | { readonly do: 'backup' | 'restore'; readonly client: string }
+  | { readonly do: 'backup' | 'restore'; readonly party: string }
+  | { readonly do: 'turn'; readonly vendor: string; readonly node: number }
+  | { readonly do: 'vendorJob'; readonly node: string; readonly job: VendorJob }
   | { readonly do: 'eavesdrop'; readonly how: Eavesdropping; readonly message: number; readonly at: number }
   | { readonly do: 'arm'; readonly party: string; readonly how: Cheat | Lie }
   | { readonly do: 'overclaim'; readonly vendor: string; readonly channel: number; readonly how: Overclaim }
@@ -119,9 +123,16 @@ async function perform(world: World, action: Action): Promise<void> {
     case 'start':
       return start(world, action.party)
     case 'backup':
-      return onClient(world, action.client, ({ disk }) => void world.backups.set(action.client, disk.disk.dump()))
+      return backup(world, action.party)
     case 'restore':
-      return restore(world, action.client)
+      return restore(world, action.party)
+    case 'turn':
+      world.vendors.find(({ name }) => name === action.vendor)?.turnTo(action.node)
+      return undefined
+    case 'vendorJob': {
+      const node = nodesOf(world).find(({ name }) => name === action.node)
+      return node?.process && scheduler.run(node.process, () => node.job(action.job))
+    }
     case 'eavesdrop':
       return scheduler.run(undefined, () => eavesdrop(world, action.how, action.message, action.at))
     case 'arm':
@@ -155,7 +166,7 @@ function goWrong(world: World, { what, kept }: Trouble): Promise<void> | void {
   const effect = nextOf(world)
   if (effect === undefined) return undefined
   if (what === 'hold') return hold(world, effect)
-  if (what === 'crash') return crash(world, { party: effect.process?.party ?? receiverOf(effect), kept })
+  if (what === 'crash') return crash(world, { party: (effect.process ?? effect.into?.('ok'))?.party ?? '', kept })
   if (what !== 'ok' && !canFail.has(effect.kind)) return undefined
   countFault(world, effect, what)
   return world.scheduler.finish(effect, what)
@@ -164,11 +175,6 @@ function goWrong(world: World, { what, kept }: Trouble): Promise<void> | void {
 function hold({ ground }: World, effect: Effect): void {
   effect.isHeld = true
   ground.count('fault: delay')
-}
-
-/** Who gets a request. */
-function receiverOf({ label }: Effect): string {
-  return /.+>(\S+)/.exec(label)?.[1] ?? ''
 }
 
 async function onClient(world: World, name: string, work: (client: ClientParty) => void): Promise<void> {
@@ -253,15 +259,32 @@ function crash(world: World, { party: name, kept }: { readonly party: string; re
   const isUnsynced = world.scheduler.pending.some(({ process, kind }) => process === party.process && kind === 'commit')
   if (isUnsynced && kept === 0) world.ground.count('fault: lost write')
   party.crash(kept)
-  const vendor = world.vendors.find((one) => one.name === name)
-  if (vendor !== undefined) endRuns(world.truth, vendor)
+  const vendor = world.vendors.find(({ nodes }) => nodes.some((one) => one.name === name))
+  if (vendor !== undefined) endRuns(world.truth, vendor, { node: name })
 }
 
-/** A client's journal is put back to what it was at its backup. Its generation file, on another disk, stays as it is. */
+function backup({ vendors, clients, backups }: World, name: string): void {
+  const disk = clients.find((one) => one.name === name)?.disk.disk ?? vendors.find((one) => one.name === name)?.disk
+  if (disk !== undefined) backups.set(name, disk.dump())
+}
+
+/** What a party has on its disk is put back to what it was at its backup. */
 async function restore(world: World, name: string): Promise<void> {
-  const client = world.clients.find((one) => one.name === name)
   const image = world.backups.get(name)
-  if (client?.process === undefined || image === undefined) return
+  if (image === undefined) return
+  const vendor = world.vendors.find((one) => one.name === name)
+  if (vendor === undefined) return restoreJournal(world, name, image)
+  world.ground.count('fault: old store')
+  vendor.crash(0)
+  vendor.restore(image)
+  rereadVendor(world.truth, vendor)
+  vendor.start()
+}
+
+/** The generation file of a journal, on another disk, stays as it is. */
+async function restoreJournal(world: World, name: string, image: Image): Promise<void> {
+  const client = world.clients.find((one) => one.name === name)
+  if (client?.process === undefined) return
   world.ground.count('fault: old journal')
   // The computer goes on running: the generation file loses nothing.
   client.crash(1)
@@ -277,8 +300,17 @@ export async function start(world: World, name: string): Promise<void> {
   if ('wake' in party) await world.scheduler.run(party.process, () => party.wake())
 }
 
-function partyOf(world: World, name: string): World['bank'] | ClientParty | undefined {
-  return [world.bank, ...world.vendors, ...world.clients].find((one) => one.name === name) as ClientParty | undefined
+function partyOf(world: World, name: string): World['bank'] | VendorNode | ClientParty | undefined {
+  return programsOf(world).find((one) => one.name === name) as ClientParty | undefined
+}
+
+/** All that runs, and may crash. */
+export function programsOf(world: World): readonly Pick<VendorNode, 'name' | 'process'>[] {
+  return [world.bank, ...nodesOf(world), ...world.clients]
+}
+
+export function nodesOf({ vendors }: World): readonly VendorNode[] {
+  return vendors.flatMap(({ nodes }) => nodes)
 }
 
 function kindOf(name: string): string {

@@ -1,4 +1,4 @@
-import type { Action, Job, Trouble } from './actions.ts'
+import { type Action, type Job, nodesOf, programsOf, type Trouble } from './actions.ts'
 import { accusations } from './adversaries/accuser.ts'
 import { cheats } from './adversaries/client.ts'
 import { eavesdroppings } from './adversaries/eavesdropper.ts'
@@ -7,7 +7,7 @@ import { createRandom, type Random } from './engine/random.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
 import type { ClientPlan, VendorPlan, WorldPlan } from './engine/world.ts'
 import type { Errand } from './parties/errands.ts'
-import { type Good, goods } from './parties/vendor.ts'
+import { type Good, goods } from './parties/goods.ts'
 import type { World } from './world.ts'
 
 /** What a seed makes of the world. */
@@ -26,6 +26,7 @@ export function planWorld(seed: number): WorldPlan {
       isByzantine: random.chance(0.15),
       unitPrice: 1 + random.below(20),
       segmentLength: 4 + random.below(60),
+      nodes: random.chance(0.25) ? 2 : 1,
     }),
   )
   return { seed, clients, vendors, slowReads: random.chance(0.3), skews: {} }
@@ -76,41 +77,44 @@ function choose(world: World, random: Random, temper: Temper): Action {
   const { calm } = temper
   const run = random.chance(temper.haste) ? 1000 : random.below(10)
   const fault = (share: number): number => (calm ? 0 : share)
-  const down = [world.bank, ...world.vendors, ...world.clients].filter(({ process }) => process === undefined)
+  const down = programsOf(world).filter(({ process }) => process === undefined)
   if (down.length > 0 && random.chance(0.3)) return { do: 'start', party: random.pick(down).name, run }
   const kind = random.weighted({
     client: 1,
     vendor: 0.02,
     bank: 0.01,
+    turn: world.vendors.some(({ nodes }) => nodes.length > 1) ? 0.03 : 0,
     effect: fault(world.scheduler.pending.length > 0 ? temper.network + temper.disk + 0.2 : 0),
     crash: fault(temper.crash),
     part: fault(temper.network * 0.1),
     time: temper.time,
-    journal: fault(0.006),
+    copy: fault(0.006),
     adversary: temper.malice,
   })
   switch (kind) {
     case 'client':
       return { ...chooseOfClient(world, random), run }
     case 'vendor':
-      return random.chance(0.7)
-        ? { do: 'collect', vendor: random.pick(world.vendors).name, channel: random.below(4), run }
-        : { ...chooseErrand(world, random), run }
+      return { ...chooseOfVendor(world, random), run }
     case 'bank':
       if (random.chance(0.6)) return { do: 'job', job: random.pick(jobs), run }
       return { do: 'deposit', client: random.pick(world.clients).name, amount: 1 + random.below(100_000), run }
+    case 'turn': {
+      const shared = world.vendors.filter(({ nodes }) => nodes.length > 1)
+      return { do: 'turn', vendor: random.pick(shared).name, node: random.below(2), run }
+    }
     case 'effect':
       return { ...chooseOfEffects(world, random, temper), run: Math.min(run, 20) }
     case 'crash': {
-      const up = [world.bank, ...world.vendors, ...world.clients].filter(({ process }) => process !== undefined)
+      const up = programsOf(world).filter(({ process }) => process !== undefined)
       if (up.length === 0) return { do: 'wait', run }
       return { do: 'crash', party: random.pick(up).name, kept: random.below(3), run: 0 }
     }
     case 'part':
       return { ...choosePartition(world, random), run }
-    case 'journal': {
-      const client = random.pick(world.clients).name
-      return { do: world.backups.has(client) && random.chance(0.5) ? 'restore' : 'backup', client, run }
+    case 'copy': {
+      const party = random.pick<{ readonly name: string }>(random.chance(0.6) ? world.clients : world.vendors).name
+      return { do: world.backups.has(party) && random.chance(0.5) ? 'restore' : 'backup', party, run }
     }
     case 'adversary':
       return { ...chooseMalice(world, random), run }
@@ -158,11 +162,18 @@ function chooseOfClient(world: World, random: Random): Untimed {
 
 const wares: readonly Good[] = [...(Object.keys(goods) as Good[]), 'item', 'item', 'item', 'crate']
 
+function chooseOfVendor(world: World, random: Random): Untimed {
+  const what = random.weighted({ collect: 0.6, errand: 0.3, job: 0.1 })
+  if (what === 'errand') return chooseErrand(world, random)
+  if (what === 'collect') return { do: 'collect', vendor: random.pick(world.vendors).name, channel: random.below(4) }
+  return { do: 'vendorJob', node: random.pick(nodesOf(world)).name, job: random.pick(['claimDue', 'archive']) }
+}
+
 function chooseErrand({ clients, vendors }: World, random: Random): Untimed {
   const isVendor = random.chance(0.6)
   const party = random.pick<{ readonly name: string }>(isVendor ? vendors : clients).name
   const errand = random.pick<Errand>(
-    isVendor ? ['leaveClosing', 'fetchRelease', 'withdraw'] : ['leaveRelease', 'expire'],
+    isVendor ? ['leaveClosing', 'fetchRelease', 'withdraw', 'forget'] : ['leaveRelease', 'expire'],
   )
   return { do: 'errand', party, errand, channel: random.below(4) }
 }
@@ -245,6 +256,6 @@ function choosePartition(world: World, random: Random): Untimed {
   return { do: 'part', between: [one, other] }
 }
 
-function everybody({ bank, vendors, clients }: World): string[] {
-  return [bank, ...vendors, ...clients].map(({ name }) => name)
+function everybody(world: World): string[] {
+  return programsOf(world).map(({ name }) => name)
 }

@@ -1,6 +1,5 @@
 import type { Change } from '../../src/bank/store/contract.ts'
 import { fromHex } from '../../src/crypto/bytes.ts'
-import type { Batch } from '../../src/vendor/store/contract.ts'
 import { type Cheat, cheat } from './adversaries/client.ts'
 import { createGuilt, type Guilt } from './adversaries/guilt.ts'
 import { type Lie, lie } from './adversaries/vendor.ts'
@@ -15,7 +14,7 @@ import { checkEvidence, checkMoney, checkProof, checkSettlement } from './guaran
 import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
 import { checkStream } from './guarantees/streams.ts'
 import type { Truth } from './guarantees/truth.ts'
-import { checkCommit, checkHandler, endRuns } from './guarantees/vendor.ts'
+import { checkHandler, checkWrite, endRuns } from './guarantees/vendor.ts'
 import { checkAnswer, checkRequest, checkStreamFrame } from './guarantees/wire.ts'
 import { type BankParty, createBankParty } from './parties/bank.ts'
 import { asset, identityOf } from './parties/cast.ts'
@@ -38,7 +37,7 @@ export interface World {
   readonly guilt: Guilt
   /** Evidence on its way that the bank has to take. */
   readonly expected: { readonly message: Message; readonly kind: string }[]
-  /** Journals as they were, by client. */
+  /** Journals and vendors' stores as they were, by party. */
   readonly backups: Map<string, Image>
   /** What a byzantine party does to the next message that it sends, by party. */
   readonly armed: Map<string, Cheat | Lie>
@@ -84,12 +83,12 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   bank = createdBank
   for (const [at, vendorPlan] of plan.vendors.entries()) {
     const name = `v${at}`
-    const party = createVendorParty(place, name, vendorPlan, {
-      onCommit: (one, task, args) => task === 'commit' && checkCommit(truth, one, args[0] as Batch),
+    const party: VendorParty = createVendorParty(place, name, vendorPlan, {
+      onWrite: (node, task, args, result) => checkWrite(truth, party, { node, task, args, result }),
       // Every verdict built on it fails with it: what ran meanwhile is in doubt.
-      onCommitFailed: (one) => endRuns(truth, one),
-      onStream: (one, url, context) => checkStream(truth, one, { url, context }),
-      onHandler: (one, good, url, context) => checkHandler(truth, one, { good, url, context }),
+      onWriteFailed: (node) => endRuns(truth, party, { node }),
+      onStream: (node, url, context) => checkStream(truth, party, { node, url, context }),
+      onHandler: (node, good, url, context) => checkHandler(truth, party, { node, good, url, context }),
     })
     vendors.set(name, party)
   }

@@ -95,7 +95,7 @@ export interface DiskAccessOptions {
   /** One connection: what is asked for happens in its order. */
   readonly inOrder: boolean
   /** Hears of every task that wrote, and of one that a law of the store refused. */
-  readonly onCommit: (name: string, args: readonly unknown[]) => void
+  readonly onCommit: (name: string, args: readonly unknown[], result: unknown) => void
   readonly onFailed?: (name: string) => void
   readonly onFault: (error: unknown) => void
 }
@@ -116,7 +116,7 @@ export function accessDisk(options: DiskAccessOptions): DiskAccess {
   }
   const write = (name: string, args: readonly unknown[]): unknown => {
     const result = perform(name, args)
-    onCommit(name, args)
+    onCommit(name, args, result)
     return result
   }
 

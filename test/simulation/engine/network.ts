@@ -137,7 +137,7 @@ export function createNetwork({ scheduler, onRequest, onAnswer }: NetworkOptions
     },
     fetch(input, init = {}) {
       const client = scheduler.current
-      if (client === undefined || typeof input === 'object')
+      if (client === undefined || (typeof input === 'object' && !(input instanceof URL)))
         throw new Error('only a simulated program fetches, by address')
       const { host, pathname, search } = new URL(input)
       const message = record({

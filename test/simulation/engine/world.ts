@@ -24,6 +24,8 @@ export interface VendorPlan {
   readonly isByzantine: boolean
   readonly unitPrice: number
   readonly segmentLength: number
+  /** Processes over its store. */
+  readonly nodes: number
 }
 
 /** A guarantee of Design 4, or `bug`: an assertion of the program itself. */

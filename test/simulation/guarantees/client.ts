@@ -12,7 +12,8 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
     const { index, core } = payment
     const made = toHex(core)
     const known = channel.cores.get(index)
-    if (known === undefined) channel.cores.set(index, made)
+    // What a journal that was put back forgot, and nobody had seen, was never made.
+    if (known === undefined || !channel.sent.has(index)) channel.cores.set(index, made)
     else if (known !== made) ground.violate('G8', `${client.name} made two payments ${index}`)
   }
   if (state !== undefined && state.paid > channel.revealed) channel.revealed = state.paid
@@ -26,7 +27,7 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
   if (acknowledged > agreed) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, agreed to ${agreed}`)
   if (acknowledged > paid) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, paid ${paid}`)
   const isReleased = state.release !== undefined
-  if (frozen !== undefined && !isReleased && !channel.vendor.plan.isByzantine) {
+  if (frozen !== undefined && !isReleased && !channel.vendor.plan.isByzantine && !channel.isRolledBack) {
     ground.violate('G8', `${client.name} accuses an honest vendor: ${frozen}`)
   }
 }

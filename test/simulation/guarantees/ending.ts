@@ -38,7 +38,7 @@ function checkPaid({ ground, truth }: World, { id, status, settled }: Ended, isC
   ground.count(`close: ${status}${status === 'closed' && settled === 0n ? ' for nothing' : ''}`)
   if (status === 'open') ground.violate('G11', 'a channel is open after its deadline: its client waits for its money')
   const channel = truth.channels.get(id)
-  if (channel === undefined || channel.vendor.plan.isByzantine || !isClaimable) return
+  if (channel === undefined || channel.vendor.plan.isByzantine || channel.isRolledBack || !isClaimable) return
   const { spent } = channel.books
   if (spent > 0n && settled !== spent)
     ground.violate('G11', `${channel.vendor.name} charged ${spent} and got ${settled}`)
@@ -77,7 +77,14 @@ function checkReceipts(world: World, ended: readonly Ended[]): void {
   const { ground, truth, vendors } = world
   for (const { id, status, receipt } of ended) {
     const channel = truth.channels.get(id)
-    if (channel === undefined || status !== 'closed' || !isHonest(channel) || channel.isRestored) continue
+    if (
+      channel === undefined ||
+      status !== 'closed' ||
+      !isHonest(channel) ||
+      channel.isRestored ||
+      channel.isRolledBack
+    )
+      continue
     const { contiguous } = channel.books
     if (channel.client.plan.lockScheme !== 'schnorr' || contiguous === 0 || contiguous > receiptsMax) continue
     const vendor = vendors.find(({ name }) => name === channel.vendor.name)!

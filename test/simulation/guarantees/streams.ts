@@ -9,20 +9,23 @@ import { type Channel, findChannel, type Stream, type Truth } from './truth.ts'
 export function checkStream(
   truth: Truth,
   vendor: VendorParty,
-  { url, context }: { readonly url: string; readonly context: PaidContext },
+  { node, url, context }: { readonly node: string; readonly url: string; readonly context: PaidContext },
 ): () => void {
   const { ground } = truth
   const channel = findChannel(truth, context.payer)
   if (channel === undefined || vendor.plan.isByzantine) return () => undefined
   const digest = toHex(requestDigest({ method: 'GET', target: url }))
   const known = channel.streams.get(digest)
-  if (known?.begunBy === context.index) ground.violate('G5', `the stream of payment ${context.index} runs again`)
+  if (known?.begunBy === context.index && !channel.isRolledBack)
+    ground.violate('G5', `the stream of payment ${context.index} runs again`)
   const stream: Stream = known ?? {
+    node,
     begunBy: context.index,
     price: BigInt(vendor.plan.unitPrice),
     delivered: 0n,
     isLive: true,
   }
+  stream.node = node
   stream.begunBy = context.index
   stream.isLive = true
   channel.streams.set(digest, stream)

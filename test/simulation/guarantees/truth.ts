@@ -6,7 +6,7 @@ import type { Message } from '../engine/network.ts'
 import type { Ground } from '../engine/world.ts'
 import type { BankParty } from '../parties/bank.ts'
 import type { ClientParty, Purchase } from '../parties/client.ts'
-import type { Good, VendorParty } from '../parties/vendor.ts'
+import type { VendorParty } from '../parties/vendor.ts'
 
 /** What really happened, whatever the parties say of it. Channels are named by their id in hex. */
 export interface Truth {
@@ -29,10 +29,14 @@ export interface Channel {
   revealed: bigint
   /** Whether its client's journal was put back to an older state since. */
   isRestored: boolean
+  /** Whether its vendor's store was made of an older copy since. */
+  isRolledBack: boolean
   /** Once the client has opened it. */
   macs: ChannelMacs | undefined
-  /** core_i by i, as the client first made it. */
+  /** core_i by i, as the client made it. */
   readonly cores: Map<number, string>
+  /** Payments that left their client. */
+  readonly sent: Set<number>
   /** What the vendor's disk says. */
   readonly books: VendorBooks
   readonly runs: Map<number, Run[]>
@@ -42,6 +46,8 @@ export interface Channel {
 
 /** One paid stream. */
 export interface Stream {
+  /** Of the vendor: where it runs. */
+  node: string
   /** The payment that its source was asked with. */
   begunBy: number
   readonly price: bigint
@@ -72,7 +78,8 @@ export interface VendorPayment {
 
 /** One run of a handler. */
 export interface Run {
-  readonly good: Good
+  /** Of the vendor: where it runs. */
+  readonly node: string
   readonly price: bigint
   state: 'running' | 'served' | 'failed'
   /** Whether its program still is the one that will charge for it. Where not, it is in doubt or settled. */
@@ -111,8 +118,10 @@ export function meetChannel(truth: Truth, client: ClientParty, id: string): Chan
     funds: new DataView(proposed.terms.buffer, proposed.terms.byteOffset).getBigUint64(8),
     revealed: 0n,
     isRestored: false,
+    isRolledBack: false,
     macs: undefined,
     cores: new Map(),
+    sent: new Set(),
     books: emptyBooks(),
     runs: new Map(),
     streams: new Map(),

@@ -1,16 +1,43 @@
-import { toHex } from '../../../src/crypto/bytes.ts'
+import { equal, toHex } from '../../../src/crypto/bytes.ts'
 import { requestDigest } from '../../../src/http/requestDigest.ts'
 import type { PaidContext } from '../../../src/vendor/routes.ts'
-import type { Batch } from '../../../src/vendor/store/contract.ts'
+import type { Batch, Committed, HeldBy, Lease, LeaseRequest } from '../../../src/vendor/store/contract.ts'
 import type { Outcome } from '../engine/scheduler.ts'
-import { type Good, goods, priceOf, type VendorParty } from '../parties/vendor.ts'
+import { type Good, goods, priceOf } from '../parties/goods.ts'
+import type { VendorParty } from '../parties/vendor.ts'
 import { charged, liveValue, streaming } from './served.ts'
 import { checkStreamCharge } from './streams.ts'
-import { type Channel, findChannel, type Run, type Truth } from './truth.ts'
+import { type Channel, emptyBooks, findChannel, type Run, type Truth } from './truth.ts'
+
+/** What a node of a vendor wrote, and what the store gave for it. */
+export function checkWrite(
+  truth: Truth,
+  vendor: VendorParty,
+  written: {
+    readonly node: string
+    readonly task: string
+    readonly args: readonly unknown[]
+    readonly result: unknown
+  },
+): void {
+  const { node, task, args, result } = written
+  if (task === 'acquire' && (result as Lease | HeldBy).ok) {
+    // Whoever served the channel until now does so without being able to charge for it.
+    endRuns(truth, vendor, { channel: toHex((args[0] as LeaseRequest).channelId) })
+  }
+  if (task !== 'commit' || vendor.plan.isByzantine) return
+  const { fenced } = result as Committed
+  for (const channelId of fenced) {
+    truth.ground.count('fault: lost lease')
+    endRuns(truth, vendor, { node, channel: toHex(channelId) })
+  }
+  const isFenced = (id: Uint8Array): boolean => fenced.some((one) => equal(one, id))
+  const { channels, payments } = args[0] as Batch
+  checkCommit(truth, vendor, { channels: channels.filter(({ channelId }) => !isFenced(channelId)), payments })
+}
 
 /** What came to an honest vendor's disk: reads it back and holds it to G2, G4 and G5. */
-export function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: Batch): void {
-  if (vendor.plan.isByzantine) return
+function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: Batch): void {
   for (const { channelId } of channels) {
     const channel = findChannel(truth, toHex(channelId))
     if (channel === undefined) {
@@ -24,24 +51,42 @@ export function checkCommit(truth: Truth, vendor: VendorParty, { channels, payme
   }
 }
 
-/** A program of this vendor ended: what ran is in doubt, and so is what it had not stored yet. */
-export function endRuns(truth: Truth, vendor: VendorParty): void {
-  for (const channel of truth.channels.values()) if (channel.vendor === vendor) endRunsOf(channel)
+/** An honest vendor's store was made of an older copy: forgets what was known of it, and reads it anew. */
+export function rereadVendor(truth: Truth, vendor: VendorParty): void {
+  endRuns(truth, vendor)
+  for (const channel of truth.channels.values()) {
+    if (channel.vendor !== vendor) continue
+    channel.isRolledBack = true
+    channel.books.payments.clear()
+    Object.assign(channel.books, { ...emptyBooks(), payments: channel.books.payments })
+    readChannel(truth, channel)
+    readPayments(truth, channel, undefined)
+  }
 }
 
-function endRunsOf(channel: Channel): void {
-  for (const stream of channel.streams.values()) stream.isLive = false
-  for (const runs of channel.runs.values()) for (const run of runs) run.isLive = false
+/**
+ * Programs of this vendor ended, or lost a channel, in hex: what ran is in doubt, and so is what was not stored yet.
+ */
+export function endRuns(
+  truth: Truth,
+  vendor: VendorParty,
+  { node, channel: id }: { readonly node?: string; readonly channel?: string } = {},
+): void {
+  for (const channel of truth.channels.values()) {
+    if (channel.vendor !== vendor || (id !== undefined && channel.id !== id)) continue
+    const all = [...channel.streams.values(), ...[...channel.runs.values()].flat()]
+    for (const run of all) if (node === undefined || run.node === node) run.isLive = false
+  }
 }
 
 /** A handler begins. Gives what to tell when it ends. */
 export function checkHandler(
   truth: Truth,
   vendor: VendorParty,
-  handled: { readonly good: Good; readonly url: string; readonly context: PaidContext },
+  handled: { readonly node: string; readonly good: Good; readonly url: string; readonly context: PaidContext },
 ): (outcome: Outcome) => void {
   const { ground } = truth
-  const { good, url, context } = handled
+  const { node, good, url, context } = handled
   const { payer, index } = context
   const channel = findChannel(truth, payer)
   if (channel === undefined || vendor.plan.isByzantine) return () => undefined
@@ -49,13 +94,14 @@ export function checkHandler(
   const price = priceOf(good, vendor.plan)
   const runs = channel.runs.get(index) ?? []
   channel.runs.set(index, runs)
-  const run: Run = { good, price, state: 'running', isLive: true }
+  const run: Run = { node, price, state: 'running', isLive: true }
 
   const stored = books.payments.get(index)
   if (stored?.status !== 'running') {
     ground.violate('G10', `a handler runs for payment ${index}, which is stored as ${stored?.status ?? 'nothing'}`)
   }
-  if (runs.length > 0 && !goods[good].idempotent) ground.violate('G5', `the handler of payment ${index} runs again`)
+  if (runs.length > 0 && !goods[good].idempotent && !channel.isRolledBack)
+    ground.violate('G5', `the handler of payment ${index} runs again`)
   if (runs.some(({ isLive }) => isLive)) ground.violate('G5', `payment ${index} is served twice at once`)
   runs.push(run)
   if (!channel.client.plan.isByzantine) checkPurchase(truth, channel, { index, url })

@@ -9,6 +9,7 @@ import { kinds } from '../../../src/wire/kinds.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
 import type { Answer, Message } from '../engine/network.ts'
 import type { ClientParty } from '../parties/client.ts'
+import type { JournalFile } from '../parties/journal.ts'
 import { type Channel, findChannel, macsOf, referenceOf, type Truth } from './truth.ts'
 
 /** A request as it leaves an honest party: what it says is on that party's disk. G8, G10. */
@@ -43,32 +44,40 @@ export function checkStreamFrame(
     if (channel !== undefined) checkStatement(truth, channel, message)
     return
   }
-  const file = [...client.disk.files].find(([id]) => id.startsWith(toHex(message.subarray(1, 17))))?.[1]
-  if (message[0] === kinds.payment) {
-    const parsed = Frame.parsePayment(message)
-    const stored = parsed.ok ? file?.payments.get(parsed.value.index) : undefined
-    const isStored = stored !== undefined && equal(stored.frame, message)
-    if (!isStored) truth.ground.violate('G8', `${from} sends a payment that its journal does not have`)
-  }
+  if (message[0] === kinds.payment) checkPayment(truth, client, message)
   if (message[0] !== kinds.tick) return
   const tick = Frame.parseTick(message)
+  const file = fileOf(client, message)
   if (!tick.ok || file?.state === undefined) return
   const { number, step } = file.state.segment
   const isStored = tick.value.segment < number || (tick.value.segment === number && tick.value.step <= step)
   if (!isStored) truth.ground.violate('G10', `${from} reveals a coin that its journal does not count`)
 }
 
-function checkClient({ ground }: Truth, client: ClientParty, { path, headers, body }: Message): void {
+/** A payment leaves its client: G8 is about those. */
+function checkPayment(truth: Truth, client: ClientParty, frame: Uint8Array): void {
+  const parsed = Frame.parsePayment(frame)
+  const stored = parsed.ok ? fileOf(client, frame)?.payments.get(parsed.value.index) : undefined
+  if (stored === undefined || !equal(stored.frame, frame)) {
+    truth.ground.violate('G8', `${client.name} sends a payment that its journal does not have`)
+  } else findChannel(truth, referenceIn(frame))?.sent.add(stored.index)
+}
+
+function fileOf({ disk }: ClientParty, frame: Uint8Array): JournalFile | undefined {
+  const reference = referenceIn(frame)
+  return [...disk.files].find(([id]) => id.startsWith(reference))?.[1]
+}
+
+/** The channel that a frame is of, in hex. */
+function referenceIn(frame: Uint8Array): string {
+  return toHex(frame.subarray(1, 17))
+}
+
+function checkClient(truth: Truth, client: ClientParty, { path, headers, body }: Message): void {
+  const { ground } = truth
   const carried = headers.find(([name]) => name === headerNames.payment.toLowerCase())
   const frame = carried && parseBase64url(carried[1], 1024)
-  if (frame?.ok === true) {
-    const parsed = Frame.parsePayment(frame.value)
-    const channelName = toHex(frame.value.subarray(1, 17))
-    const file = [...client.disk.files].find(([id]) => id.startsWith(channelName))?.[1]
-    const stored = parsed.ok ? file?.payments.get(parsed.value.index) : undefined
-    const isStored = stored !== undefined && equal(stored.frame, frame.value)
-    if (!isStored) ground.violate('G8', `${client.name} sends a payment that its journal does not have`)
-  }
+  if (frame?.ok === true) checkPayment(truth, client, frame.value)
   if (path === managementPaths.release) {
     const state = client.disk.files.get(toHex(body.subarray(1, 33)))?.state
     const isStored = state?.release !== undefined && equal(state.release, body)

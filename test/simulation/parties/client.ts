@@ -11,8 +11,9 @@ import type { ClientPlan } from '../engine/world.ts'
 import type { Place } from './bank.ts'
 import { identityOf, urlOf } from './cast.ts'
 import { isExpected } from './faults.ts'
+import { type Good, priceOf } from './goods.ts'
 import { createJournalDisk, type JournalChange, type JournalDisk } from './journal.ts'
-import { type Good, priceOf, type VendorParty } from './vendor.ts'
+import type { VendorParty } from './vendor.ts'
 
 export interface ClientParty {
   readonly name: string

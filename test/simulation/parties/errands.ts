@@ -1,5 +1,6 @@
 import { bankPaths, commandType, parseCommandAnswer } from '../../../src/http/bank.ts'
 import { release } from '../../../src/vendor/closing.ts'
+import type { VendorDatabase } from '../../../src/vendor/store/contract.ts'
 import { amount, unixSeconds } from '../../../src/wire/amount.ts'
 import * as Command from '../../../src/wire/Command.ts'
 import * as Terms from '../../../src/wire/Terms.ts'
@@ -10,7 +11,7 @@ import { isExpected } from './faults.ts'
 import type { VendorParty } from './vendor.ts'
 
 /** What a party takes to the bank by itself, where no part of its own program does: each names a channel by its id. */
-export type Errand = 'expire' | 'leaveRelease' | 'leaveClosing' | 'fetchRelease' | 'withdraw'
+export type Errand = 'expire' | 'leaveRelease' | 'leaveClosing' | 'fetchRelease' | 'withdraw' | 'forget'
 
 /** Runs an errand in the party's program. Nothing waits for it. */
 export function runErrand(place: Place, party: ClientParty | VendorParty, errand: Errand, channelId: Uint8Array): void {
@@ -31,6 +32,11 @@ async function errandOfClient(place: Place, party: ClientParty, errand: Errand, 
 
 async function errandOfVendor(place: Place, party: VendorParty, errand: Errand, channelId: Uint8Array): Promise<void> {
   const { till, closing } = party
+  if (errand === 'forget') {
+    const isGone = await (closing.store as VendorDatabase).forget(channelId, place.ground.clockOf(party.name))
+    if (isGone) place.ground.count('job: forgotten')
+    return
+  }
   if (errand === 'withdraw') {
     const destination = new Uint8Array(32)
     await command(place, party.name, { kind: 'withdraw', asset, amount: amount(1n), destination })

@@ -8,6 +8,7 @@ import type { Ground } from '../engine/world.ts'
 const expected: ReadonlySet<string> = new Set([
   'StoreError',
   'StoreUnavailableError',
+  'HeldElsewhereError',
   'EvictedError',
   'JournalError',
   'RefusedError',
