@@ -1,5 +1,5 @@
 import type * as Schnorr from '../crypto/Schnorr.ts'
-import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
+import { type Chain, type Refusal, refuse, Vendor } from '../protocol/index.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import * as Close from '../wire/Close.ts'
 import * as Closing from '../wire/Closing.ts'
@@ -51,12 +51,14 @@ export async function release(options: ClosingOptions, held: Held, bytes: Uint8A
   if (held.channel.phase === 'open') {
     return refuse('ReleaseInvalid', 'the vendor has not stated its last: ask for its closing')
   }
-  const cores = await loadCores(options, held)
-  const verdict = Vendor.acceptRelease(held.channel, parsed.value, Vendor.chainOf(held.channel, cores))
+  const loaded = await loadChain(options, held)
+  if (!loaded.ok) return loaded
+  const { chain } = loaded
+  const verdict = Vendor.acceptRelease(held.channel, parsed.value, chain)
   if (!verdict.ok) return verdict
   held.release = bytes
   await options.till.write(held)
-  return { ok: true, receipts: verdict.receipts, cores }
+  return { ok: true, receipts: verdict.receipts, cores: chain.cores }
 }
 
 /**
@@ -71,12 +73,13 @@ export async function claim(
   if (busy !== undefined) return busy
   // Before anything is loaded: from here on nothing is accepted.
   if (held.channel.phase === 'open') held.channel.phase = 'closing'
-  const chain = Vendor.chainOf(held.channel, await loadCores(options, held))
+  const loaded = await loadChain(options, held)
+  if (!loaded.ok) return loaded
   held.claim ??= Close.encode(
     Vendor.createClose({
       channel: held.channel,
       vendor: options.vendor,
-      last: Vendor.lastOf(chain),
+      last: Vendor.lastOf(loaded.chain),
       release: releasedCheckpoint(held),
     }),
   )
@@ -97,8 +100,14 @@ function assessIdle(held: Held): Refusal | undefined {
   return size === 0 ? undefined : refuse('RequestsRunning', `${size} requests or streams are under way on this channel`)
 }
 
-async function loadCores({ till }: ClosingOptions, held: Held): Promise<Transcript.Core[]> {
-  return readCores(held.channel.terms.lockScheme, await till.cores(held))
+/** The prefix as the store has it. Of a closed channel the store keeps it for a while, this process may keep more. */
+async function loadChain({ till }: ClosingOptions, held: Held): Promise<Refusal | { readonly ok: true; chain: Chain }> {
+  const { channel } = held
+  const cores = readCores(channel.terms.lockScheme, await till.cores(held))
+  if (channel.phase === 'closed' && cores.length === 0 && channel.window.contiguous > 0) {
+    return refuse('ChannelClosed', 'the channel was closed, and what was paid through it is not kept any more')
+  }
+  return { ok: true, chain: Vendor.chainOf(channel, cores) }
 }
 
 function releasedCheckpoint(held: Held): Checkpoint.SignedCheckpoint | undefined {

@@ -10,6 +10,7 @@ export const kinds: readonly string[] = [
   ...['failed commit', 'failed read', 'lost write', 'failed handler'].map((fault) => `fault: ${fault}`),
   ...['broken stream', 'old journal', 'old store', 'lost lease'].map((fault) => `fault: ${fault}`),
   ...['closed', 'closed for nothing', 'expired', 'release from the bank'].map((close) => `close: ${close}`),
+  ...['claimed', 'forgotten'].map((job) => `job: ${job}`),
   ...['badOpening', 'equivocation', 'overcharge', 'record', 'opened from the first'].map((proof) => `proof: ${proof}`),
   ...accusations.map((kind) => `framing: ${kind}`),
   ...eavesdroppings.map((how) => `eavesdropper: ${how}`),

@@ -47,8 +47,10 @@ async function calmDown(world: World): Promise<void> {
 
 /** Until no node has a channel any more that is asked of another one. */
 function secondsLeased({ vendors, ground }: World): number {
-  const left = vendors.flatMap(({ name, disk }) =>
-    disk.look('SELECT held_until FROM leases').map((row) => Number((row.held_until as bigint) - ground.clockOf(name))),
+  const left = vendors.flatMap(({ nodes, disk }) =>
+    disk
+      .look('SELECT held_until FROM leases')
+      .flatMap((row) => nodes.map(({ name }) => Number((row.held_until as bigint) - ground.clockOf(name)))),
   )
   return Math.max(0, ...left)
 }

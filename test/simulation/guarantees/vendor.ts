@@ -51,12 +51,13 @@ function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: 
   }
 }
 
-/** An honest vendor's store was made of an older copy: forgets what was known of it, and reads it anew. */
+/** A vendor's store was made of an older copy: forgets what was known of it, and reads it anew. */
 export function rereadVendor(truth: Truth, vendor: VendorParty): void {
   endRuns(truth, vendor)
   for (const channel of truth.channels.values()) {
     if (channel.vendor !== vendor) continue
     channel.isRolledBack = true
+    if (vendor.plan.isByzantine) continue
     channel.books.payments.clear()
     Object.assign(channel.books, { ...emptyBooks(), payments: channel.books.payments })
     readChannel(truth, channel)

@@ -1,10 +1,10 @@
-import { toHex } from '../../../src/crypto/bytes.ts'
+import { concat, toHex, utf8 } from '../../../src/crypto/bytes.ts'
+import { sha256 } from '../../../src/crypto/hash.ts'
 import { lockSchemes } from '../../../src/crypto/locks.ts'
 import type * as Offer from '../../../src/http/Offer.ts'
 import { silentLogger } from '../../../src/ops/log/logger.ts'
 import { createArchiveJob } from '../../../src/ops/service/archiveJob.ts'
 import { createCloseJob } from '../../../src/ops/service/closeJob.ts'
-import { isOpenAtBank } from '../../../src/ops/service/isOpenAtBank.ts'
 import type { ClosingOptions } from '../../../src/vendor/closing.ts'
 import { collect } from '../../../src/vendor/collect.ts'
 import { management } from '../../../src/vendor/management.ts'
@@ -76,8 +76,7 @@ export function createNode({ place, name, vendor, plan, disk, events }: NodeOpti
   const { ground, scheduler, network, sockets } = place
   const { key, frameKey } = identityOf(vendor)
   const url = urlOf(vendor)
-  const banks = [{ key: identityOf('bank').key.publicKey, url: urlOf('bank') }]
-  const offer = offerOf(vendor, plan)
+  const bank = identityOf('bank').key.publicKey
   const now = (): ReturnType<typeof ground.clockOf> => ground.clockOf(name)
   let running: Running | undefined
   let runs = 0
@@ -134,15 +133,15 @@ export function createNode({ place, name, vendor, plan, disk, events }: NodeOpti
       onFault: (error) => isExpected(error, `${name}'s store`, ground),
     })
     const store = vendorStore(access)
+    const offer = offerOf(vendor, plan, restoredAt(disk))
     const till = new Till({
       store,
       frameKey: frameKey.secret,
       now,
-      archive: store,
-      isOpen: (channel) => isOpenAtBank(banks, channel),
+      identity: offer.vendorIdentity,
       ...(plan.nodes > 1 && { lease: { store, node: name, ttl: leaseSeconds } }),
       acceptance: {
-        banks: banks.map((bank) => bank.key),
+        banks: [bank],
         vendor: key.publicKey,
         vendorFrameKey: frameKey.publicKey,
         network: networkName,
@@ -245,7 +244,13 @@ const leaseSeconds = 4
 /** How long before its deadline a channel is claimed. */
 const claimMarginSeconds = 1800
 
-function offerOf(vendor: string, plan: VendorPlan): Offer.Offer {
+function restoredAt(disk: Disk): bigint | undefined {
+  const [row] = disk.look('SELECT max(restored_at) AS latest FROM restorations')
+  return (row?.latest as bigint | null | undefined) ?? undefined
+}
+
+/** A vendor's offer bears another identity since its store was restored. */
+function offerOf(vendor: string, plan: VendorPlan, restored: bigint | undefined): Offer.Offer {
   const { key, frameKey, identity } = identityOf(vendor)
   return {
     version: 1,
@@ -254,7 +259,7 @@ function offerOf(vendor: string, plan: VendorPlan): Offer.Offer {
     banks: [{ key: identityOf('bank').key.publicKey, url: urlOf('bank') }],
     vendor: key.publicKey,
     vendorFrameKey: frameKey.publicKey,
-    vendorIdentity: identity,
+    vendorIdentity: restored === undefined ? identity : sha256(concat(identity, utf8(`${restored}`))),
     unitPrice: amount(BigInt(plan.unitPrice)),
     segmentLength: plan.segmentLength,
     lockSchemes: Object.keys(lockSchemes) as (keyof typeof lockSchemes)[],
