@@ -1,20 +1,19 @@
-import { concat, toHex, utf8 } from '../../../src/crypto/bytes.ts'
-import { sha256 } from '../../../src/crypto/hash.ts'
 import { lockSchemes } from '../../../src/crypto/locks.ts'
 import type * as Offer from '../../../src/http/Offer.ts'
 import { silentLogger } from '../../../src/ops/log/logger.ts'
 import { createArchiveJob } from '../../../src/ops/service/archiveJob.ts'
-import { createCloseJob } from '../../../src/ops/service/closeJob.ts'
+import { claimAtBank } from '../../../src/vendor/claimAtBank.ts'
+import { createCloseJob } from '../../../src/vendor/closeJob.ts'
 import type { ClosingOptions } from '../../../src/vendor/closing.ts'
-import { collect } from '../../../src/vendor/collect.ts'
+import { vendorIdentity } from '../../../src/vendor/identity.ts'
 import { management } from '../../../src/vendor/management.ts'
-import { paywall } from '../../../src/vendor/paywall.ts'
+import { paidRoutes } from '../../../src/vendor/paidRoutes.ts'
 import { matchPath, type PaidContext, type PaidRoute } from '../../../src/vendor/routes.ts'
 import type { VendorDatabase } from '../../../src/vendor/store/contract.ts'
 import { tasks, vendorStore } from '../../../src/vendor/store/tasks.ts'
 import { StreamSession } from '../../../src/vendor/stream.ts'
 import { Till } from '../../../src/vendor/till.ts'
-import { amount } from '../../../src/wire/amount.ts'
+import { amount, type UnixSeconds, unixSeconds } from '../../../src/wire/amount.ts'
 import { kinds } from '../../../src/wire/kinds.ts'
 import { accessDisk, type Disk, type DiskAccess } from '../engine/disk.ts'
 import type { Outcome, Process } from '../engine/scheduler.ts'
@@ -98,26 +97,21 @@ export function createNode({ place, name, vendor, plan, disk, events }: NodeOpti
     }
 
   /** As the service of a vendor has them: each is over before it begins again. */
-  const jobsOf = (store: VendorDatabase, closing: ClosingOptions): Running['jobs'] => {
-    const claim = async (reference: Uint8Array): Promise<{ channel: string; settled: bigint }> => {
-      try {
-        const found = await closing.till.find(reference, undefined)
-        if (!found.ok) throw new Error(`a channel to claim is unknown: ${found.detail}`)
-        const { settled } = await collect(closing, found.held, urlOf('bank'))
-        ground.count('job: claimed')
-        return { channel: toHex(reference), settled }
-      } catch (error) {
-        isExpected(error, `${name} claims`, ground)
-        throw error
-      }
-    }
-    const deps = { store, now, logger: silentLogger }
-    const due: typeof store.due = (until, limit) => store.due(until, limit)
-    return {
-      claimDue: inTurn(createCloseJob({ ...deps, due, claim, claims: new Map() }, claimMarginSeconds)),
-      archive: inTurn(createArchiveJob(deps, 0)),
-    }
-  }
+  const jobsOf = (store: VendorDatabase, closing: ClosingOptions): Running['jobs'] => ({
+    claimDue: inTurn(
+      createCloseJob(
+        {
+          due: (until, limit) => store.due(until, limit),
+          claim: (reference) => claimAtBank([{ key: bank, url: urlOf('bank') }], closing, reference),
+          now,
+          onClaimed: () => ground.count('job: claimed'),
+          onFailed: (error) => isExpected(error, `${name} claims`, ground),
+        },
+        claimMarginSeconds,
+      ),
+    ),
+    archive: inTurn(createArchiveJob({ store, now, logger: silentLogger }, 0)),
+  })
 
   const start = (): void => {
     const process: Process = { party: name, run: ++runs, alive: true }
@@ -162,7 +156,7 @@ export function createNode({ place, name, vendor, plan, disk, events }: NodeOpti
     const onError = (error: unknown): void => {
       if (!(error instanceof HandlerError)) isExpected(error, `${name}'s paywall`, ground)
     }
-    const handlers = [paywall({ till, store, offer, publicUrl: url, routes, onError }), management(closing)]
+    const handlers = [paidRoutes({ till, offer, publicUrl: url, routes, onError }), management(closing)]
     const serve = async (request: Request): Promise<Response | undefined> => {
       for (const handler of handlers) {
         const response = await handler(request)
@@ -244,14 +238,15 @@ const leaseSeconds = 4
 /** How long before its deadline a channel is claimed. */
 const claimMarginSeconds = 1800
 
-function restoredAt(disk: Disk): bigint | undefined {
+function restoredAt(disk: Disk): UnixSeconds | undefined {
   const [row] = disk.look('SELECT max(restored_at) AS latest FROM restorations')
-  return (row?.latest as bigint | null | undefined) ?? undefined
+  const latest = row?.latest
+  return typeof latest === 'bigint' ? unixSeconds(latest) : undefined
 }
 
 /** A vendor's offer bears another identity since its store was restored. */
-function offerOf(vendor: string, plan: VendorPlan, restored: bigint | undefined): Offer.Offer {
-  const { key, frameKey, identity } = identityOf(vendor)
+function offerOf(vendor: string, plan: VendorPlan, restored: UnixSeconds | undefined): Offer.Offer {
+  const { key, frameKey } = identityOf(vendor)
   return {
     version: 1,
     network: networkName,
@@ -259,7 +254,7 @@ function offerOf(vendor: string, plan: VendorPlan, restored: bigint | undefined)
     banks: [{ key: identityOf('bank').key.publicKey, url: urlOf('bank') }],
     vendor: key.publicKey,
     vendorFrameKey: frameKey.publicKey,
-    vendorIdentity: restored === undefined ? identity : sha256(concat(identity, utf8(`${restored}`))),
+    vendorIdentity: vendorIdentity(vendor, key, restored),
     unitPrice: amount(BigInt(plan.unitPrice)),
     segmentLength: plan.segmentLength,
     lockSchemes: Object.keys(lockSchemes) as (keyof typeof lockSchemes)[],
