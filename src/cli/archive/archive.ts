@@ -3,7 +3,7 @@
 import { existsSync, type Stats } from 'node:fs'
 import { access, constants, mkdir, open, readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Batch, ChainIdentity, Hex } from '../../chain/index.ts'
+import type { Batch, ChainIdentity, Hex, RecordProof } from '../../chain/index.ts'
 import { CommandError, exitCodes, UsageError } from '../command.ts'
 
 /** The files of an archive by their names. */
@@ -90,6 +90,17 @@ export function namesFault(files: Files, names: readonly string[]): ArchiveFault
     if (!names.includes(name)) return fault(name, 'FileUnexpected', 'no verifier knows this file: take it away')
   }
   return undefined
+}
+
+/**
+ * The file to look at where a leaf is not in its batch: what was recorded, or the way up from it. Of several leaves neither alone
+ * is wrong. The only one of a batch has no way to go: then it is the leaf.
+ */
+export function misplaced(
+  { index, path, head }: RecordProof.RecordProof,
+  files: { readonly record: string; readonly proof: string },
+): string {
+  return index === 0 && path.length === 0 && head.head.batch.count === 1 ? files.record : files.proof
 }
 
 /**

@@ -15,7 +15,7 @@
  * Here `O_C`, which the bank signs and the chain keeps, commits to the key.
  */
 
-import { RecordProof, verifyRecord } from '../../chain/index.ts'
+import { RecordProof, TreeHead, verifyRecord } from '../../chain/index.ts'
 import { concat, equal, toHex, utf8 } from '../../crypto/bytes.ts'
 import { sha256, taggedHash } from '../../crypto/hash.ts'
 import { Client as Party } from '../../protocol/index.ts'
@@ -26,6 +26,7 @@ import {
   type ArchiveVerdict,
   type Files,
   fault,
+  misplaced,
   namesFault,
   type RecordFound,
   type Trust,
@@ -129,7 +130,7 @@ interface Channel {
   /** `Tx_0 ‖ Tx_n`. */
   readonly record: Uint8Array
   readonly leaf: Uint8Array
-  readonly proof: Uint8Array
+  readonly proof: ReturnType<typeof RecordProof.parse>
 }
 
 function sizesFault(files: Files): ArchiveFault | undefined {
@@ -178,7 +179,8 @@ function readFiles(files: Files): Channel {
     receipts: Array.from({ length: payments.length + 2 }, (_, index) => receiptAt(signatures, index)),
     record,
     leaf: leafOf(salt, record),
-    proof: bytes('recorded.json'),
+    // One character a byte, so that every byte counts; the text itself is ASCII.
+    proof: RecordProof.parse(Buffer.from(bytes('recorded.json')).toString('latin1')),
   }
 }
 
@@ -187,7 +189,7 @@ function receiptAt(signatures: Uint8Array, index: number): Uint8Array {
 }
 
 /** The bank that is trusted opened a channel over `F` for this client's key. */
-function openingFault({ bank, client, opening }: Channel, trust: Trust): ArchiveFault | undefined {
+function openingFault({ bank, client, opening, proof }: Channel, trust: Trust): ArchiveFault | undefined {
   if (trust.bank !== undefined && !equal(bank, trust.bank)) {
     return fault('parties.bin', 'Untrusted', `the bank is ${toHex(bank)}, not ${toHex(trust.bank)}`)
   }
@@ -200,7 +202,10 @@ function openingFault({ bank, client, opening }: Channel, trust: Trust): Archive
   }
   const message = messages.openingMessage(transaction)
   if (!ecdsa.verify({ publicKey: bankPoint(bank), message, signature: receipt })) {
-    return fault('opening.bin', 'SignatureInvalid', `σ_0 is no signature of the bank ${toHex(bank)} on Tx_0`)
+    const says = `σ_0 is no signature of the bank ${toHex(bank)} on Tx_0`
+    // Where it did not sign the tree head either, it is the key that is another one.
+    const isBank = !proof.ok || TreeHead.verify(proof.value.head, bank)
+    return fault(isBank ? 'opening.bin' : 'parties.bin', 'SignatureInvalid', says)
   }
   if (equal(identityOf(client), transaction.client)) return undefined
   const named = `the client ${toHex(transaction.client)}, which ${toHex(client.key)} with this salt does not hash to`
@@ -214,6 +219,10 @@ function paymentsFault({ opening, f0, payments }: Channel): ArchiveFault | undef
     const here = `payment ${row + 1} (byte ${row * sizes.payment})`
     f = sha256(f)
     if (!equal(next, f)) {
+      const after = payments[row + 1]?.f
+      if (row === 0 && after !== undefined && equal(after, sha256(next))) {
+        return fault('parties.bin', 'OrderInvalid', `H(f_0) is ${toHex(f)}; payments.bin goes on from ${toHex(next)}`)
+      }
       return fault('payments.bin', 'OrderInvalid', `${here}: f is ${toHex(next)}; H of the one before is ${toHex(f)}`)
     }
     if (!equal(transaction.client, opening.client) || !equal(transaction.vendor, opening.vendor)) {
@@ -239,18 +248,28 @@ function receiptsFault(channel: Channel): ArchiveFault | undefined {
     fault('signatures.bin', reason, `σ_${index} (byte ${index * ecdsa.signatureSize}) ${says}`)
   if (!equal(receipts[0]!, opening.receipt)) return wrong(0, 'CommitmentMismatch', 'is not the one in opening.bin')
   const last = payments.length
-  if (!equal(receipts[last]!, lastReceipt)) return wrong(last, 'CommitmentMismatch', 'is not the one in payments.bin')
-  for (const [row, { transaction, lock }] of payments.entries()) {
+  const signs = (index: number, signature: Uint8Array): boolean => {
+    const message = messages.receiptMessage(payments[index - 1]!.transaction)
+    return ecdsa.verify({ publicKey: client.key, message, signature })
+  }
+  if (!equal(receipts[last]!, lastReceipt)) {
+    if (!signs(last, receipts[last]!)) return wrong(last, 'CommitmentMismatch', 'is not the one in payments.bin')
+    return fault('payments.bin', 'CommitmentMismatch', `σ_${last} in the last payment is not the one in signatures.bin`)
+  }
+  for (const [row, { lock }] of payments.entries()) {
     const index = row + 1
     const [signature, lockingSignature] = [receipts[row]!, receipts[index]!]
-    const message = messages.receiptMessage(transaction)
-    if (!ecdsa.verify({ publicKey: client.key, message, signature: lockingSignature })) {
-      return wrong(index, 'SignatureInvalid', `is no signature of the client ${toHex(client.key)} on Tx_${index}`)
+    const isLocked = equal(LockableSignature.seal({ signature, lockingSignature }), lock)
+    const isSigned = signs(index, lockingSignature)
+    if (isSigned && isLocked) continue
+    const here = `payment ${index} (byte ${row * sizes.payment})`
+    const unsigned = `is no signature of the client ${toHex(client.key)} on Tx_${index}`
+    if (isSigned) {
+      return fault('payments.bin', 'LockMismatch', `${here}: lk_${index} is not σ_${row} locked under σ_${index}`)
     }
-    if (!equal(LockableSignature.seal({ signature, lockingSignature }), lock)) {
-      const what = `lk_${index} is not σ_${row} locked under σ_${index}`
-      return fault('payments.bin', 'LockMismatch', `payment ${index} (byte ${row * sizes.payment}): ${what}`)
-    }
+    // The lock says that the receipt is the one that was made: then it is the transaction that is another.
+    if (isLocked) return fault('payments.bin', 'SignatureInvalid', `${here}: σ_${index} ${unsigned}`)
+    return wrong(index, 'SignatureInvalid', unsigned)
   }
   return undefined
 }
@@ -266,22 +285,19 @@ function recordFault({ opening, payments, record }: Channel): ArchiveFault | und
 }
 
 async function verifyRecorded(
-  { bank, leaf, proof: text }: Channel,
+  { bank, leaf, proof }: Channel,
   { registry }: Trust,
 ): Promise<(RecordFound & { readonly ok: true }) | ArchiveFault> {
-  // One character a byte, so that every byte counts; the text itself is ASCII.
-  const proof = RecordProof.parse(Buffer.from(text).toString('latin1'))
   if (!proof.ok) return fault('recorded.json', 'Malformed', proof.detail)
   // The scheme has no terms that name a network: it is the one that the bank signed for.
   const { network } = proof.value.head.head
   const verdict = await verifyRecord({ leaf, proof: proof.value, trust: { bank, network, registry } })
   if (verdict.ok) return verdict
-  const what = verdict.reason === 'Inclusion' ? `the leaf of recorded.bin, ${toHex(leaf)}, is ${verdict.detail}` : ''
-  return fault(
-    'recorded.json',
-    verdict.reason === 'Registry' ? 'Untrusted' : 'ProofInvalid',
-    what === '' ? verdict.detail : what,
-  )
+  const { reason, detail } = verdict
+  if (reason === 'Registry') return fault('recorded.json', 'Untrusted', detail)
+  if (reason !== 'Inclusion') return fault('recorded.json', 'ProofInvalid', detail)
+  const file = misplaced(proof.value, { record: 'recorded.bin', proof: 'recorded.json' })
+  return fault(file, 'ProofInvalid', `the leaf of recorded.bin, ${toHex(leaf)}, is ${detail}`)
 }
 
 function soundVerdict({ bank, opening, payments, leaf }: Channel, record: RecordFound): ArchiveSound {

@@ -2,7 +2,7 @@ import { RecordProof, verifyRecord } from '../../chain/index.ts'
 import { equal, toHex } from '../../crypto/bytes.ts'
 import * as Closing from '../../wire/Closing.ts'
 import * as Transaction from '../../wire/Transaction.ts'
-import { type ArchiveFault, fault, type RecordFound, type Trust } from './archive.ts'
+import { type ArchiveFault, fault, misplaced, type RecordFound, type Trust } from './archive.ts'
 import type { Channel } from './channel.ts'
 import type { History } from './history.ts'
 
@@ -40,8 +40,9 @@ export async function verifyRecorded(
   if (verdict.ok) return verdict
   const { reason, detail } = verdict
   if (reason === 'Registry') return fault('proof.json', 'Untrusted', detail)
-  const says = reason === 'Inclusion' ? `the leaf of record.bin, ${toHex(channel.leaf)}, is ${detail}` : detail
-  return fault('proof.json', 'ProofInvalid', says)
+  if (reason !== 'Inclusion') return fault('proof.json', 'ProofInvalid', detail)
+  const file = misplaced(proof.value, { record: 'record.bin', proof: 'proof.json' })
+  return fault(file, 'ProofInvalid', `the leaf of record.bin, ${toHex(channel.leaf)}, is ${detail}`)
 }
 
 function recordFault({ terms, channelId, record, closing }: Channel, history: History): ArchiveFault | undefined {
