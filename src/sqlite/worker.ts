@@ -90,9 +90,9 @@ class Thread {
     if (this.#hasEnded) throw new StoreError(`${this.#path}: the thread of the store ended`, { fault: 'closed' })
     this.#calls += 1
     const call: Call = { id: this.#calls, task, args: compact(args) }
-    const answered = this.#expect(call.id)
+    // Arguments that cannot cross throw here: then nothing was called, and nobody waits.
     this.#worker.postMessage(call)
-    return await answered
+    return await this.#expect(call.id)
   }
 
   /** What was called before is answered first. */

@@ -71,7 +71,7 @@ export class Leases {
   async stop(): Promise<void> {
     const leases = [...this.#kept.values()]
     this.#kept.clear()
-    await this.#options.store.relinquish(this.#options.node, leases)
+    await this.#options.store.relinquish(this.#options.node, leases.map(leaseOf))
   }
 
   async #prolong(): Promise<void> {
@@ -79,10 +79,15 @@ export class Leases {
     this.#expiring = undefined
     const { store, node, ttl } = this.#options
     const until = unixSeconds(this.#now() + BigInt(ttl))
-    const lost = await store.renew(node, leases, until)
+    const lost = await store.renew(node, leases.map(leaseOf), until)
     for (const lease of leases) {
       if (lost.some((channelId) => Buffer.compare(channelId, lease.channelId) === 0)) lease.onLost()
       else lease.until = until
     }
   }
+}
+
+/** What the store hears of a lease: it may be in another thread, where no function goes. */
+function leaseOf({ channelId, epoch }: Kept): HeldLease {
+  return { channelId, epoch }
 }

@@ -79,6 +79,12 @@ describe('a store in a thread of its own', () => {
     expect(await store.run('add', [1n, new Uint8Array(1)])).toBe(1n)
   })
 
+  test('takes no argument that cannot cross, and goes on', async () => {
+    const store = await open(temporaryPath())
+    await expect(store.run('add', [1n, () => undefined])).rejects.toThrow(/could not be cloned/)
+    expect(await store.run('add', [1n, new Uint8Array(1)])).toBe(1n)
+  })
+
   test('that dies says that an outcome is unknown, and the next call finds out', async () => {
     const store = await open(temporaryPath())
     await store.run('add', [1n, new Uint8Array(1)])

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { afterEach, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { PaymentMessages } from '../../src/http/headers.ts'
 import { Client, Vendor } from '../../src/protocol/index.ts'
 import {
@@ -11,21 +11,19 @@ import {
   type Turned,
 } from '../../src/vendor/index.ts'
 import type { VendorDatabase } from '../../src/vendor/store/contract.ts'
-import { sqliteVendorStore } from '../../src/vendor/store/sqlite.ts'
+import { vendorStore } from '../../src/vendor/store/tasks.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
 import { type UnixSeconds, unixSeconds } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import { overriding } from '../e2e/town.ts'
 import { bankKey, bytesOf, createWorld, frameKey, must, now, read, vendorKey, type World } from '../protocol/world.ts'
-import { temporaryPath } from '../stores/files.ts'
+import { kindsOf, type Place } from '../stores/places.ts'
+import { usePostgres } from '../stores/postgres.ts'
+import { schema, tasks } from '../stores/vendorTasks.ts'
 
 const price = 10n
-const stores: VendorDatabase[] = []
-
-afterEach(async () => {
-  for (const store of stores.splice(0)) await store.close()
-})
+const kinds = kindsOf({ schema, tasks, module: new URL('../stores/vendorTasks.ts', import.meta.url) }, usePostgres())
 
 interface Node {
   readonly name: string
@@ -35,9 +33,8 @@ interface Node {
 }
 
 /** A process of the vendor that shares its store with others. */
-function startNode(path: string, name: string, change: Partial<TillOptions> = {}): Node {
-  const store = sqliteVendorStore(path)
-  stores.push(store)
+async function startNode(place: Place, name: string, change: Partial<TillOptions> = {}): Promise<Node> {
+  const store = vendorStore(await place.open())
   const node = { name, store, clock: now } as { -readonly [Key in keyof Node]: Node[Key] }
   node.till = new Till({
     store,
@@ -93,10 +90,10 @@ function wait(node: Node, seconds: number): void {
 const spent = async ({ store }: Node, world: World): Promise<bigint> =>
   (await store.channel(world.client.channelId.subarray(0, 16)))?.spent ?? 0n
 
-describe('a vendor on two nodes', () => {
+describe.each(kinds)('a vendor on two nodes with a store on $name', { timeout: 120_000 }, ({ name: kind, make }) => {
   test('serves a channel on one of them, and says of the other who has it', async () => {
-    const path = temporaryPath()
-    const [a, b] = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     expect(await serve(a, pay(world))).toMatchObject({ ok: true })
     const elsewhere = await serve(b, pay(world)).catch((error: unknown) => error)
@@ -106,8 +103,8 @@ describe('a vendor on two nodes', () => {
   })
 
   test('goes on on the other node when the first is silent for long, with what the first one stored', async () => {
-    const path = temporaryPath()
-    const [a, b] = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     const first = pay(world)
     await serve(a, first)
@@ -118,8 +115,8 @@ describe('a vendor on two nodes', () => {
   })
 
   test('charges nothing on the node that lost its lease, and what it served last is paid again nowhere', async () => {
-    const path = temporaryPath()
-    const [a, b] = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     await serve(a, pay(world))
     wait(b, 10)
@@ -134,8 +131,8 @@ describe('a vendor on two nodes', () => {
   })
 
   test('lets go of its channels when it stops, at once', async () => {
-    const path = temporaryPath()
-    const [a, b] = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     await serve(a, pay(world))
     await a.till.stop()
@@ -144,8 +141,8 @@ describe('a vendor on two nodes', () => {
   })
 
   test('keeps a channel that it uses, for longer than a lease lasts', async () => {
-    const path = temporaryPath()
-    const [a, b] = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     for (let turn = 0; turn < 6; turn++) {
       expect(await serve(a, pay(world))).toMatchObject({ ok: true })
@@ -156,15 +153,15 @@ describe('a vendor on two nodes', () => {
   })
 
   test('takes over from itself when it starts again', async () => {
-    const path = temporaryPath()
+    const place = await make()
     const world = createWorld()
-    await serve(startNode(path, 'a'), pay(world))
-    expect(await serve(startNode(path, 'a'), pay(world))).toMatchObject({ ok: true })
+    await serve(await startNode(place, 'a'), pay(world))
+    expect(await serve(await startNode(place, 'a'), pay(world))).toMatchObject({ ok: true })
   })
 
   test('shown one new channel at the same moment, takes it in once', async () => {
-    const path = temporaryPath()
-    const nodes = [startNode(path, 'a'), startNode(path, 'b')]
+    const place = await make()
+    const nodes = [await startNode(place, 'a'), await startNode(place, 'b')]
     const world = createWorld()
     const first = pay(world)
     const outcomes = await Promise.allSettled([...nodes, ...nodes].map((node) => serve(node, first)))
@@ -177,8 +174,8 @@ describe('a vendor on two nodes', () => {
     const events = fc.array(fc.record({ node: fc.nat(2), wait: fc.nat(15), resend: fc.boolean() }), { maxLength: 25 })
     await fc.assert(
       fc.asyncProperty(events, async (history) => {
-        const path = temporaryPath()
-        const nodes = ['a', 'b', 'c'].map((name) => startNode(path, name))
+        const place = await make()
+        const nodes = await Promise.all(['a', 'b', 'c'].map((name) => startNode(place, name)))
         const world = createWorld()
         const sent: PaymentMessages[] = []
         const acknowledged = new Set<number>()
@@ -195,16 +192,15 @@ describe('a vendor on two nodes', () => {
         }
         expect(await spent(nodes[0]!, world)).toBe(BigInt(acknowledged.size) * price)
         for (const { store } of nodes) await store.close()
-        stores.length = 0
       }),
-      { numRuns: 25 },
+      { numRuns: kind === 'SQLite' ? 25 : 5 },
     )
   })
 })
 
 describe('a channel that is shown for the first time', () => {
   test('is refused while it has a tombstone here', async () => {
-    const node = startNode(temporaryPath(), 'a')
+    const node = await startNode(await kinds[0]!.make(), 'a')
     const world = createWorld()
     await node.store.bury(world.client.channelId, unixSeconds(now + 5n))
     expect(await serve(node, pay(world))).toMatchObject({ ok: false, reason: 'ChannelClosed' })
@@ -213,11 +209,13 @@ describe('a channel that is shown for the first time', () => {
   })
 
   test('to a restored store is refused if it was opened before, as clocks and the identity in its terms tell', async () => {
-    const path = temporaryPath()
-    const shown = (restoredAt: bigint, change: Partial<TillOptions> = {}): Promise<Admission | Repeated | Turned> => {
-      const store = overriding(sqliteVendorStore(path), { restoredAt: async () => unixSeconds(restoredAt) })
-      stores.push(store)
-      return serve(startNode(path, 'a', { store, ...change }), pay(createWorld({ label: `${restoredAt}` })))
+    const place = await kinds[0]!.make()
+    const shown = async (
+      restoredAt: bigint,
+      change: Partial<TillOptions> = {},
+    ): Promise<Admission | Repeated | Turned> => {
+      const store = overriding(vendorStore(await place.open()), { restoredAt: async () => unixSeconds(restoredAt) })
+      return serve(await startNode(place, 'a', { store, ...change }), pay(createWorld({ label: `${restoredAt}` })))
     }
     const refused = { ok: false, reason: 'ChannelClosed', detail: expect.stringContaining('restored') }
     expect(await shown(now)).toMatchObject(refused)
