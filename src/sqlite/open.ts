@@ -30,7 +30,7 @@ export function openDatabase(
   try {
     if (exclusive) db.exec('PRAGMA locking_mode = EXCLUSIVE')
     db.exec(
-      'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON',
+      'PRAGMA busy_timeout = 2000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA cache_size = -65536; PRAGMA wal_autocheckpoint = 8192',
     )
     migrate(db, path, role, migrations)
     return db

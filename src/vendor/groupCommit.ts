@@ -1,8 +1,8 @@
 import { equal } from '../crypto/bytes.ts'
-import type { PaymentChange, StoredChannel, VendorStore } from './store/contract.ts'
+import type { ChannelChange, PaymentChange, VendorStore } from './store/contract.ts'
 
 /** What gives a channel's state when its batch is written; nothing where the channel was given up since. */
-export type Snapshot = () => StoredChannel | undefined
+export type Snapshot = () => ChannelChange | undefined
 
 /** What is to be written of one channel. */
 interface Entry {
@@ -63,7 +63,7 @@ export class GroupCommit {
   async #commit(entries: Gathering['entries']): Promise<void> {
     this.#gathering = undefined
     try {
-      const channels = new Map<object, StoredChannel>()
+      const channels = new Map<object, ChannelChange>()
       const payments: PaymentChange[] = []
       for (const [key, entry] of entries) {
         const channel = entry.snapshot()
@@ -73,7 +73,7 @@ export class GroupCommit {
       }
       if (channels.size === 0) return
       const { fenced } = await this.#store.commit({ channels: [...channels.values()], payments })
-      const isFenced = ({ channelId }: StoredChannel): boolean => fenced.some((id) => equal(id, channelId))
+      const isFenced = ({ channelId }: ChannelChange): boolean => fenced.some((id) => equal(id, channelId))
       this.#onFailure([...channels].filter(([, channel]) => isFenced(channel)).map(([key]) => key))
     } catch (error) {
       this.#onFailure(entries.keys())

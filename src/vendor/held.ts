@@ -1,12 +1,19 @@
 import { lockSchemes } from '../crypto/locks.ts'
 import { Vendor } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
-import { amount } from '../wire/amount.ts'
+import { amount, type UnixSeconds } from '../wire/amount.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import type { Statement } from '../wire/Statement.ts'
 import * as Transcript from '../wire/Transcript.ts'
 import { EvictedError } from './errors.ts'
-import type { Answer, PaymentStatus, StoredChannel, StoredPayment } from './store/contract.ts'
+import type {
+  Answer,
+  ChannelChange,
+  PaymentChange,
+  PaymentStatus,
+  StoredChannel,
+  StoredPayment,
+} from './store/contract.ts'
 
 /** A channel in memory: its machine, and what only this process knows of it. */
 export interface Held {
@@ -17,6 +24,8 @@ export interface Held {
   readonly durable: Reached
   /** Segments opened since the last write: one may be used up and dropped before it comes to that. */
   fresh: Vendor.Segment[]
+  /** Whether a write has brought the store what the channel was opened with. */
+  introduced: boolean
   /** Of the lease under which it is written, 0 where no node ever took one. */
   readonly epoch: number
   /** Streams that wait for credit: woken when there may be more of it, and when the channel is given up. */
@@ -62,6 +71,7 @@ export function hold(channel: Vendor.VendorChannel, epoch = 0): Held {
     waiting: new Set(),
     durable: reached(channel),
     fresh: [],
+    introduced: false,
     writes: 0,
     usedAt: 0n,
     evicted: false,
@@ -95,13 +105,16 @@ export function restore(stored: StoredChannel, frameKey: Uint8Array): Held {
 }
 
 /** The channel as it is now, for its store, with every segment that it opened since the last time. */
-export function snapshot(held: Held): StoredChannel {
-  const { channel, fresh, closing, release, claim } = held
-  const { window, attachment, segments } = channel
+export function snapshot(held: Held): ChannelChange {
+  const { channel, fresh, introduced, closing, release, claim } = held
+  const { window, segments } = channel
+  const { terms, commitment, grant } = channel.attachment
   const dropped = fresh.filter(({ number }) => segments.every((segment) => segment.number !== number))
   held.fresh = []
+  held.introduced = true
   return {
-    ...attachment,
+    ...(introduced ? {} : { terms, grant }),
+    commitment,
     channelId: channel.channelId,
     epoch: held.epoch,
     phase: channel.phase,
@@ -129,8 +142,13 @@ export function snapshot(held: Held): StoredChannel {
 export function paymentRow(
   held: Held,
   accepted: Vendor.Accepted,
-  state: { readonly status: PaymentStatus; readonly charged: bigint; readonly answer?: Answer | undefined },
-): StoredPayment {
+  state: {
+    readonly status: PaymentStatus
+    readonly charged: bigint
+    readonly answer?: Answer | undefined
+    readonly answeredAt: UnixSeconds
+  },
+): PaymentChange {
   return { ...accepted, channelId: held.channel.channelId, ...state, answer: state.answer }
 }
 

@@ -156,7 +156,7 @@ export class Till {
   ): Promise<void> {
     assertCurrent(held)
     const now = reached(held.channel)
-    const row = payment && paymentRow(held, payment.accepted, payment)
+    const row = payment && paymentRow(held, payment.accepted, { ...payment, answeredAt: this.#options.now() })
     held.writes += 1
     try {
       await this.#commits.write(held, () => (held.evicted ? undefined : snapshot(held)), row)

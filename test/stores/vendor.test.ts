@@ -123,6 +123,18 @@ describe.each(kinds)('a vendor’s store on $name', ({ make }) => {
       expect(await (await other()).channel(reference(channel))).toEqual(channel)
     })
 
+    test('what a channel was opened with, once it was told, and takes no channel without it', async () => {
+      const { store } = await open()
+      const channel = channelNamed('one')
+      const { terms: _terms, grant: _grant, ...later } = paidUpTo(channel, 1)
+      await expect(store.commit({ channels: [later], payments: [] })).rejects.toThrow(/store refused a write/)
+      expect(await store.channel(reference(channel))).toBeUndefined()
+      await store.commit({ channels: [channel], payments: [] })
+      await store.commit({ channels: [later], payments: [payment(channel, 1)] })
+      expect(await store.channel(reference(channel))).toEqual(paidUpTo(channel, 1))
+      expect(await store.due(unixSeconds(now + 4200n), 10)).toHaveLength(1)
+    })
+
     test('nothing from another process, unless it asks', async () => {
       const { store, other } = await open()
       const second = await other()
@@ -419,6 +431,24 @@ describe.each(kinds)('a vendor’s store on $name', ({ make }) => {
       expect(await contents(place)).toMatchObject({ channels: [], payments: [], tombstones: [] })
     })
 
+    test('answers by age, in parts, and nothing else of their payments', async () => {
+      const { store } = await open()
+      const channel = paidUpTo(channelNamed('one'), 4)
+      const answer = { status: 200, headers: [['x', 'y']] as const, body: bytesOf('b') }
+      const made = [1n, 2n, 3n].map((at) => ({ answer, answeredAt: unixSeconds(now + at) }))
+      const payments = [payment(channel, 1, made[0]), payment(channel, 2, made[1]), payment(channel, 3, made[2])]
+      await store.commit({ channels: [channel], payments: [...payments, payment(channel, 4)] })
+      const kept = async (): Promise<readonly boolean[]> =>
+        Promise.all([1, 2, 3].map(async (at) => (await store.payment(channel.channelId, at))!.answer !== undefined))
+      expect(await store.forgetAnswers(unixSeconds(now + 1n), 100)).toBe(0)
+      expect(await store.forgetAnswers(unixSeconds(now + 3n), 1)).toBe(1)
+      expect(await store.forgetAnswers(unixSeconds(now + 3n), 100)).toBe(1)
+      expect(await store.forgetAnswers(unixSeconds(now + 3n), 100)).toBe(0)
+      expect(await kept()).toEqual([false, false, true])
+      const { answeredAt: _, ...first } = payments[0]!
+      expect(await store.payment(channel.channelId, 1)).toEqual({ ...first, answer: undefined })
+    })
+
     test('tombstones when they are over, of which the later counts', async () => {
       const { store } = await open()
       const id = bytesOf('somebody’s channel')
@@ -437,7 +467,7 @@ describe.each(kinds)('a vendor’s store on $name', ({ make }) => {
       const { store, place } = await open()
       const [one, two] = [channelNamed('one'), channelNamed('two')]
       await store.commit({ channels: [one, two], payments: [payment(one, 1)] })
-      await place.sql('UPDATE channels SET terms = :terms WHERE channel_id = :id', {
+      await place.sql('UPDATE openings SET terms = :terms WHERE channel_id = :id', {
         terms: two.terms,
         id: one.channelId,
       })

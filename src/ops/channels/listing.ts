@@ -58,8 +58,9 @@ export async function findChannels(reader: Reader, side: Side, prefix: string): 
 }
 
 const vendorSql = `
-  SELECT shard, channel_id, terms, phase, suspended AS stopped, paid, spent, contiguous AS payments, closing, release, claim
-  FROM channels`
+  SELECT channels.shard, channels.channel_id, terms, phase, suspended AS stopped, paid, spent, contiguous AS payments,
+    closing, release, claim
+  FROM channels JOIN openings ON openings.shard = channels.shard AND openings.channel_id = channels.channel_id`
 
 const clientSql = `
   SELECT channels.shard, channels.channel_id, terms, vendor_url, coalesce(retired, frozen) AS stopped,

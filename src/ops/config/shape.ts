@@ -101,6 +101,7 @@ export interface VendorConfig extends Listening {
   readonly store: string
   readonly node: string | undefined
   readonly retentionDays: number
+  readonly answerSeconds: number
   readonly identity: string
   readonly banks: readonly BankAddress[]
   readonly network: string
@@ -290,6 +291,11 @@ const vendor: Field<VendorConfig | undefined> = optionalSection<VendorConfig>(
       whole(0, 36_500),
       400,
       'How long after its deadline a closed channel is kept, with its receipts.',
+    ),
+    answerSeconds: withDefault(
+      seconds(0, 366 * day),
+      day,
+      'How long an answer is kept for a request that comes again. Its payment stays paid: later it is told that the answer is gone.',
     ),
     identity: withDefault(
       label,

@@ -51,7 +51,7 @@ export function vendorJobs(
   const tidy: Job = {
     name: 'archive',
     everySeconds: config.jobs.archiveEverySeconds,
-    run: createArchiveJob({ store, now: systemTime, logger }, config.retentionDays),
+    run: createArchiveJob({ store, now: systemTime, logger }, config),
   }
   const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
   async function watchOnce(): Promise<void> {

@@ -63,6 +63,8 @@ export interface VendorArchive {
    * that is not closed.
    */
   forget(channelId: Uint8Array, now: UnixSeconds): Promise<boolean>
+  /** Forgets answers kept for retries that were made before `before`; gives how many. */
+  forgetAnswers(before: UnixSeconds, limit: number): Promise<number>
   /** Forgets channels closed, or never paid, whose deadline was before `before`, and old tombstones; gives how many channels. */
   prune(before: UnixSeconds, limit: number): Promise<number>
   /** Refuses a channel until then. */
@@ -74,8 +76,19 @@ export interface VendorDatabase extends VendorStore, VendorLeases, VendorArchive
 
 /** One transaction: each channel once, as it stands now, whatever the number of its payments. */
 export interface Batch {
-  readonly channels: readonly StoredChannel[]
+  readonly channels: readonly ChannelChange[]
   readonly payments: readonly PaymentChange[]
+}
+
+/** A channel as it is now. A first write brings what never changes; later ones may leave it out. */
+export type ChannelChange = Omit<StoredChannel, keyof Opening> &
+  (Opening | { readonly [Name in keyof Opening]?: never })
+
+/** What a channel was opened with. */
+interface Opening {
+  readonly terms: Uint8Array
+  /** γ. */
+  readonly grant: Uint8Array
 }
 
 export interface Committed {
@@ -83,13 +96,10 @@ export interface Committed {
   readonly fenced: readonly Uint8Array[]
 }
 
-export interface StoredChannel {
+export interface StoredChannel extends Opening {
   readonly channelId: Uint8Array
-  readonly terms: Uint8Array
   /** c_0. */
   readonly commitment: Uint8Array
-  /** γ. */
-  readonly grant: Uint8Array
   readonly phase: 'open' | 'closing' | 'closed'
   readonly suspended: string | undefined
   readonly strikes: number
@@ -143,7 +153,10 @@ export interface StoredPayment {
 }
 
 /** A payment as it is now. A first write creates it; a later one changes its status, charge and answer alone. */
-export type PaymentChange = StoredPayment
+export interface PaymentChange extends StoredPayment {
+  /** When the answer was made, where one is kept. */
+  readonly answeredAt?: UnixSeconds
+}
 
 /** What was answered, kept so that a retry gets the same. */
 export interface Answer {

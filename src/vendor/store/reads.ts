@@ -8,10 +8,12 @@ import { readPackedCores, readPackedPayment } from './packs.ts'
 import { shardOf } from './shard.ts'
 
 export function* readChannel(reference: Uint8Array): Program<StoredChannel | undefined> {
-  const row = yield* get('SELECT * FROM channels WHERE shard = :shard AND reference = :reference', {
-    shard: shardOf(reference),
-    reference,
-  })
+  const row = yield* get(
+    `SELECT channels.*, openings.terms, openings.bank_grant FROM channels LEFT JOIN openings
+         ON openings.shard = channels.shard AND openings.channel_id = channels.channel_id
+       WHERE channels.shard = :shard AND channels.reference = :reference`,
+    { shard: shardOf(reference), reference },
+  )
   if (row === undefined) return undefined
   const channelId = bytes(row, 'channel_id')
   const place = { shard: shardOf(channelId), channelId, contiguous: integer(row, 'contiguous') }

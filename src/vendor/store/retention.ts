@@ -14,7 +14,7 @@ export function* forgetChannel(channelId: Uint8Array, now: UnixSeconds): Program
   if (channel === undefined) return false
   const deadline = integer(channel, 'deadline')
   if (deadline >= now) yield* buryChannel(channelId, unixSeconds(deadline))
-  for (const table of ['packs', 'payments', 'segments', 'leases', 'channels']) {
+  for (const table of ['packs', 'payments', 'segments', 'openings', 'leases', 'channels']) {
     yield* change(`DELETE FROM ${table} WHERE shard = :shard AND channel_id = :channelId`, place)
   }
   return true
@@ -28,6 +28,15 @@ export function* pruneChannels(before: UnixSeconds, limit: number): Program<numb
   for (const row of rows) yield* forgetChannel(bytes(row, 'channel_id'), before)
   yield* change('DELETE FROM tombstones WHERE buried_until < :before', { before })
   return rows.length
+}
+
+export function* forgetAnswers(before: UnixSeconds, limit: number): Program<number> {
+  return yield* change(
+    `UPDATE payments SET answer_status = NULL, answer_headers = NULL, answer_body = NULL, answered_at = NULL
+       WHERE (shard, channel_id, number) IN
+         (SELECT shard, channel_id, number FROM payments WHERE answered_at < :before LIMIT :limit)`,
+    { before, limit },
+  )
 }
 
 export function* buryChannel(channelId: Uint8Array, until: UnixSeconds): Program<void> {

@@ -94,6 +94,50 @@ export const migrations: readonly string[] = [
 
   CREATE INDEX payments_running ON payments (shard, channel_id, number) WHERE status = 'running';
   `,
+  `-- Small rows for what changes, payments in the order they came: a commit writes few pages
+  CREATE TABLE openings (
+    shard      INTEGER NOT NULL,                              -- that of the channel
+    channel_id BLOB    NOT NULL,
+    terms      BLOB    NOT NULL CHECK (length(terms) = 344),  -- as both parties agreed to them
+    bank_grant BLOB    NOT NULL CHECK (length(bank_grant) = 64), -- the bank's signature on channel_id and c_0
+    PRIMARY KEY (shard, channel_id),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) WITHOUT ROWID, STRICT;
+
+  INSERT INTO openings SELECT shard, channel_id, terms, bank_grant FROM channels;
+  ALTER TABLE channels DROP COLUMN terms;
+  ALTER TABLE channels DROP COLUMN bank_grant;
+
+  DROP INDEX payments_running;
+  ALTER TABLE payments RENAME TO old_payments;
+
+  CREATE TABLE payments (
+    shard      INTEGER NOT NULL,                              -- that of the channel
+    channel_id BLOB    NOT NULL,
+    number     INTEGER NOT NULL CHECK (number > 0),           -- i
+    segment    INTEGER NOT NULL,                              -- the segment of its coin
+    amount     INTEGER NOT NULL,                              -- base units paid up to and with it
+    digest     BLOB    NOT NULL CHECK (length(digest) = 32),  -- d_i: what it is for
+    core       BLOB    NOT NULL CHECK (length(core) IN (188, 220)), -- what it adds to the transcript
+    status     TEXT    NOT NULL CHECK (status IN ('accepted', 'running', 'charged', 'released')),
+    charged    INTEGER NOT NULL CHECK (charged >= 0),         -- base units
+    answer_status  INTEGER,                                   -- HTTP status of the answer, where it is kept
+    answer_headers TEXT,                                      -- JSON list of pairs
+    answer_body    BLOB,
+    answered_at    INTEGER,                                   -- Unix seconds: when the answer was kept
+    PRIMARY KEY (shard, channel_id, number),
+    FOREIGN KEY (shard, channel_id) REFERENCES channels (shard, channel_id)
+  ) STRICT;
+
+  INSERT INTO payments (shard, channel_id, number, segment, amount, digest, core, status, charged,
+      answer_status, answer_headers, answer_body, answered_at)
+    SELECT shard, channel_id, number, segment, amount, digest, core, status, charged,
+      answer_status, answer_headers, answer_body, CASE WHEN answer_status IS NULL THEN NULL ELSE 0 END
+    FROM old_payments;
+  DROP TABLE old_payments;
+  CREATE INDEX payments_running ON payments (shard, channel_id, number) WHERE status = 'running';
+  CREATE INDEX payments_answered ON payments (shard, answered_at) WHERE answered_at IS NOT NULL;
+  `,
 ]
 
 export const schema: Schema = { role: 'vendor', migrations }

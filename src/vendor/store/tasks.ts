@@ -30,6 +30,7 @@ export const tasks: TasksOf<VendorTasks> = {
   packNext: { mode: 'write', steps: packNext },
   receipts: { mode: 'snapshot', steps: readReceipts },
   forget: { mode: 'write', steps: retention.forgetChannel },
+  forgetAnswers: { mode: 'write', steps: retention.forgetAnswers },
   prune: { mode: 'write', steps: retention.pruneChannels },
   bury: { mode: 'write', steps: retention.buryChannel },
   tombstone: { mode: 'read', steps: retention.readTombstone },

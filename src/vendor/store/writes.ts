@@ -1,6 +1,6 @@
 import { get, type Insert, insertAll, insertEach, type Program, type Value } from '../../sql/program.ts'
 import { count } from '../../sql/rows.ts'
-import type { Batch, Committed, PaymentChange, StoredChannel } from './contract.ts'
+import type { Batch, ChannelChange, Committed, PaymentChange } from './contract.ts'
 import { shardOf } from './shard.ts'
 
 /**
@@ -19,7 +19,9 @@ export function* commitBatch({ channels, payments }: Batch): Program<Committed> 
   }
   const allowed = <Change extends { readonly channelId: Uint8Array }>(changes: readonly Change[]): readonly Change[] =>
     fenced.size === 0 ? changes : changes.filter(({ channelId }) => !fenced.has(nameOf(channelId)))
-  const segments = allowed(ordered).flatMap(segmentRowsOf)
+  const written = allowed(ordered)
+  yield* insertAll(openingRows, written.flatMap(openingRowsOf))
+  const segments = written.flatMap(segmentRowsOf)
   guard((yield* insertAll(segmentRows, segments)) === segments.length, 'a segment’s highest coin never falls')
   const settled = allowed(payments).map(paymentRow)
   guard((yield* insertAll(paymentRows, settled)) === settled.length, 'a payment is settled once and keeps its bytes')
@@ -32,9 +34,7 @@ const channelRows: Insert = {
     shard: 'integer',
     channel_id: 'blob',
     reference: 'blob',
-    terms: 'blob',
     commitment: 'blob',
-    bank_grant: 'blob',
     phase: 'text',
     suspended: 'text',
     strikes: 'integer',
@@ -50,15 +50,25 @@ const channelRows: Insert = {
     deadline: 'integer',
   },
   key: ['shard', 'channel_id'],
-  // A row that is there has its epoch in it; for the first one, the lease tells.
+  // A row that is there has its epoch in it; for the first one, the lease tells. A first one brings its terms.
   guard: `given.epoch = coalesce(
-    (SELECT leases.epoch FROM leases WHERE leases.shard = given.shard AND leases.channel_id = given.channel_id), 0)`,
+      (SELECT leases.epoch FROM leases WHERE leases.shard = given.shard AND leases.channel_id = given.channel_id), 0)
+    AND (given.deadline > 0 OR EXISTS
+      (SELECT 1 FROM channels WHERE channels.shard = given.shard AND channels.channel_id = given.channel_id))`,
   onConflict: `ON CONFLICT (shard, channel_id) DO UPDATE SET phase = excluded.phase, suspended = excluded.suspended,
       strikes = excluded.strikes, paid = excluded.paid, spent = excluded.spent, contiguous = excluded.contiguous,
       transcript = excluded.transcript, amount = excluded.amount, closing = excluded.closing,
-      release = excluded.release, claim = excluded.claim, deadline = excluded.deadline
+      release = excluded.release, claim = excluded.claim,
+      deadline = CASE excluded.deadline WHEN 0 THEN channels.deadline ELSE excluded.deadline END
     WHERE excluded.epoch = channels.epoch AND excluded.paid >= channels.paid AND excluded.spent >= channels.spent
       AND excluded.contiguous >= channels.contiguous`,
+}
+
+const openingRows: Insert = {
+  table: 'openings',
+  columns: { shard: 'integer', channel_id: 'blob', terms: 'blob', bank_grant: 'blob' },
+  key: ['shard', 'channel_id'],
+  onConflict: 'ON CONFLICT (shard, channel_id) DO NOTHING',
 }
 
 const segmentRows: Insert = {
@@ -91,23 +101,22 @@ const paymentRows: Insert = {
     answer_status: 'integer',
     answer_headers: 'text',
     answer_body: 'blob',
+    answered_at: 'integer',
   },
   key: ['shard', 'channel_id', 'number'],
   onConflict: `ON CONFLICT (shard, channel_id, number) DO UPDATE SET status = excluded.status,
       charged = excluded.charged, answer_status = excluded.answer_status, answer_headers = excluded.answer_headers,
-      answer_body = excluded.answer_body
+      answer_body = excluded.answer_body, answered_at = excluded.answered_at
     WHERE payments.status IN ('accepted', 'running') AND excluded.core = payments.core`,
 }
 
-function channelRow(channel: StoredChannel): readonly Value[] {
+function channelRow(channel: ChannelChange): readonly Value[] {
   const { channelId, terms } = channel
   return [
     shardOf(channelId),
     channelId,
     channelId.subarray(0, 16),
-    terms,
     channel.commitment,
-    channel.grant,
     channel.phase,
     channel.suspended ?? null,
     channel.strikes,
@@ -120,11 +129,15 @@ function channelRow(channel: StoredChannel): readonly Value[] {
     channel.release ?? null,
     channel.claim ?? null,
     channel.epoch ?? 0,
-    deadlineOf(terms),
+    terms === undefined ? 0n : deadlineOf(terms),
   ]
 }
 
-function segmentRowsOf({ channelId, segments }: StoredChannel): readonly (readonly Value[])[] {
+function openingRowsOf({ channelId, terms, grant }: ChannelChange): readonly (readonly Value[])[] {
+  return terms === undefined ? [] : [[shardOf(channelId), channelId, terms, grant]]
+}
+
+function segmentRowsOf({ channelId, segments }: ChannelChange): readonly (readonly Value[])[] {
   return segments.map(({ number, checkpoint, step, coin }) => [
     shardOf(channelId),
     channelId,
@@ -136,7 +149,7 @@ function segmentRowsOf({ channelId, segments }: StoredChannel): readonly (readon
 }
 
 function paymentRow(payment: PaymentChange): readonly Value[] {
-  const { channelId, answer } = payment
+  const { channelId, answer, answeredAt = 0n } = payment
   return [
     shardOf(channelId),
     channelId,
@@ -150,6 +163,7 @@ function paymentRow(payment: PaymentChange): readonly Value[] {
     answer?.status ?? null,
     answer === undefined ? null : JSON.stringify(answer.headers),
     answer?.body ?? null,
+    answer === undefined ? null : answeredAt,
   ]
 }
 
@@ -171,7 +185,7 @@ function* readEpochs(channelId: Uint8Array): Program<Epochs> {
   return { leased: lease ? count(lease, 'epoch') : 0, stored: channel && count(channel, 'epoch') }
 }
 
-function assertFenced({ leased, stored = leased }: Epochs, { epoch = 0 }: StoredChannel): void {
+function assertFenced({ leased, stored = leased }: Epochs, { epoch = 0 }: ChannelChange): void {
   guard(epoch !== leased || epoch !== stored, 'a channel’s paid, spent and prefix never fall')
 }
 
@@ -179,7 +193,7 @@ function guard(holds: boolean, law: string): void {
   if (!holds) throw new Error(`the store refused a write: ${law}`)
 }
 
-function byChannelId(left: StoredChannel, right: StoredChannel): number {
+function byChannelId(left: ChannelChange, right: ChannelChange): number {
   return Buffer.compare(left.channelId, right.channelId)
 }
 
