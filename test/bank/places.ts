@@ -11,7 +11,7 @@ import { concat, u32, utf8 } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import { unixSeconds } from '../../src/wire/amount.ts'
 import { bankKey, now } from '../protocol/world.ts'
-import type { PostgresServer } from '../stores/postgres.ts'
+import type { PostgresServer } from '../stores/postgresServer.ts'
 import { network, rules } from './channels.ts'
 import { query, temporaryPath } from './support.ts'
 

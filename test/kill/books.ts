@@ -34,7 +34,7 @@ export function sqliteBooks(folder: string): Books {
 /** A real PostgreSQL server with a database for each process. */
 export async function postgresBooks(names: readonly string[]): Promise<Books> {
   // Loaded here: the server's package is not needed for files.
-  const { startPostgres } = await import('../stores/postgres.ts')
+  const { startPostgres } = await import('../stores/postgresServer.ts')
   const server = await startPostgres()
   const databases: Record<string, string> = {}
   for (const name of names) databases[name] = await server.createDatabase()

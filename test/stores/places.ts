@@ -8,7 +8,7 @@ import type { Schema } from '../../src/sql/schema.ts'
 import { runInThread } from '../../src/sqlite/run.ts'
 import { runInWorker } from '../../src/sqlite/worker.ts'
 import { temporaryPath } from './files.ts'
-import type { PostgresServer } from './postgres.ts'
+import type { PostgresServer } from './postgresServer.ts'
 
 export interface Role {
   readonly schema: Schema

@@ -5,7 +5,8 @@ import type { Schema } from '../../src/sql/schema.ts'
 import { StoreError } from '../../src/sql/storeError.ts'
 import { schema, tasks } from './counter.ts'
 import { faults } from './faults.ts'
-import { type PostgresServer, startPostgres, usePostgres } from './postgres.ts'
+import { usePostgres } from './postgres.ts'
+import { type PostgresServer, startPostgres } from './postgresServer.ts'
 import { wireTo } from './wire.ts'
 
 const server = usePostgres()
