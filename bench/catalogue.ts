@@ -18,6 +18,10 @@ export type VariantName =
   | 'vendor.payment.http'
   | 'vendor.payment.stored'
   | 'vendor.tick'
+  | 'durable.sqlite.one'
+  | 'durable.sqlite.many'
+  | 'durable.postgres.one'
+  | 'durable.postgres.many'
   | 'client.payment'
   | 'client.payment.portable'
   | 'lock.schnorr.check'
@@ -74,6 +78,30 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
     backend: 'native',
     count: 8000,
     load: async () => (await import('./work/vendor.ts')).tick(),
+  },
+  'durable.sqlite.one': {
+    does: 'one prerecorded payment over one channel, charged and synced by SQLite in its thread',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/durable.ts')).oneChannel('sqlite'),
+  },
+  'durable.sqlite.many': {
+    does: 'the same over 10,000 channels',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/durable.ts')).manyChannels('sqlite'),
+  },
+  'durable.postgres.one': {
+    does: 'one prerecorded payment over one channel, charged and synced by PostgreSQL',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/durable.ts')).oneChannel('postgres'),
+  },
+  'durable.postgres.many': {
+    does: 'the same over 10,000 channels',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/durable.ts')).manyChannels('postgres'),
   },
   'client.payment': {
     does: 'one payment made: coin, receipt, lock, frame',

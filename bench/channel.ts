@@ -31,15 +31,38 @@ export function entropy(size: number): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(size))
 }
 
-export function openChannel(lockScheme: LockSchemeName = 'schnorr'): Channel {
+export interface ChannelOptions {
+  readonly lockScheme?: LockSchemeName
+  readonly segmentLength?: number
+  /** Those of its own where they are left out. */
+  readonly parties?: Parties
+}
+
+/** Whom a channel is between. */
+export interface Parties {
+  readonly account: Schnorr.KeyPair
+  readonly bank: Schnorr.KeyPair
+  readonly vendor: Schnorr.KeyPair
+  readonly frame: Schnorr.KeyPair
+}
+
+export function createParties(): Parties {
   const createKey = (): Schnorr.KeyPair => Schnorr.keyPair(entropy(32))
-  const [account, bank, vendor, frame] = [createKey(), createKey(), createKey(), createKey()]
+  return { account: createKey(), bank: createKey(), vendor: createKey(), frame: createKey() }
+}
+
+export function openChannel({
+  lockScheme = 'schnorr',
+  segmentLength = 1024,
+  parties = createParties(),
+}: ChannelOptions = {}): Channel {
+  const { account, bank, vendor, frame } = parties
   const secrets = { channelKey: entropy(32), channelSeed: entropy(32), coinSalt: entropy(16), commandId: entropy(16) }
   const proposal: Client.Proposal = {
     lockScheme,
     funds: amount(1_000_000_000n),
     unitPrice: amount(price),
-    segmentLength: 1024,
+    segmentLength,
     openedAt: now,
     expiresAt: unixSeconds(now + 3600n),
     graceSeconds: 600,
@@ -59,9 +82,9 @@ export function openChannel(lockScheme: LockSchemeName = 'schnorr'): Channel {
   return { client, attachment, frameKey: frame.secret, first: opened.receipt }
 }
 
-/** One payment of one coin for random goods, acknowledged as a vendor's statement would. */
-export function pay(client: Client.ClientChannel): Client.Paid {
-  const { payment } = must(Client.pay(client, { price, digest: entropy(32), now }))
+/** One payment of one coin, for random goods unless they are named, acknowledged as a vendor's statement would. */
+export function pay(client: Client.ClientChannel, digest: Uint8Array = entropy(32)): Client.Paid {
+  const { payment } = must(Client.pay(client, { price, digest, now }))
   acknowledge(client, payment.index)
   return payment
 }

@@ -27,6 +27,25 @@ export function ratio(results: Results, name: VariantName, unit: VariantName): n
   return median(left.rounds.map((samples, round) => median(samples.cpuMicros) / median(right.rounds[round]!.cpuMicros)))
 }
 
+/** Operations a second, by what one waits for. */
+export function perSecond(results: Results, name: VariantName): number | undefined {
+  const micros = wallMicros(results, name)
+  return micros === undefined ? undefined : 1e6 / micros
+}
+
+/** What the runs found out beside their time, over all samples. `undefined` where they did not. */
+export function figure(results: Results, name: VariantName, key: string): number | undefined {
+  const result = results[name]
+  const found = result?.measured ? result.rounds.flatMap(({ figures }) => figures[key] ?? []) : []
+  return found.length === 0 ? undefined : median(found)
+}
+
+/** Names of those, of a variant. */
+export function figureKeys(results: Results, name: VariantName): readonly string[] {
+  const result = results[name]
+  return result?.measured ? Object.keys(result.rounds[0]?.figures ?? {}) : []
+}
+
 function over(results: Results, name: VariantName, of: (samples: Samples) => readonly number[]): number | undefined {
   const result = results[name]
   return result?.measured ? median(result.rounds.map((samples) => median(of(samples)))) : undefined

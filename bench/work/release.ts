@@ -52,7 +52,7 @@ const scheme = lockSchemes.schnorr
 
 /** A channel of `count` receipts: its payments are one fewer, `σ_0` is the bank's. */
 function release(lockScheme: LockSchemeName, count: number): Released {
-  const { client, first } = openChannel(lockScheme)
+  const { client, first } = openChannel({ lockScheme })
   const { terms, channelId, attachment } = client
   const layout = Transcript.coreLayout(client.scheme.lockSize)
   const cores = times(count - 1, () => read(layout.parse(pay(client).core)))
