@@ -110,7 +110,9 @@ export function createNode({ place, name, vendor, plan, disk, events }: NodeOpti
         claimMarginSeconds,
       ),
     ),
-    archive: inTurn(createArchiveJob({ store, now, logger: silentLogger }, 0)),
+    archive: inTurn(
+      createArchiveJob({ store, now, logger: silentLogger }, { retentionDays: 0, answerSeconds: 86_400 }),
+    ),
   })
 
   const start = (): void => {
