@@ -9,6 +9,7 @@ import {
   openSync,
   readdirSync,
   rmSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -200,6 +201,7 @@ function pipe(): string {
 /** A terabyte that takes no room. */
 function sparse(): string {
   const path = join(mkdtempSync(join(folder, 'sparse-')), 'sparse')
-  execFileSync('truncate', ['-s', '1T', path])
+  writeFileSync(path, '')
+  truncateSync(path, 2 ** 40)
   return path
 }
