@@ -15,6 +15,7 @@ import type { Answered, Bought, Journal, StoredPayment, Today } from './journal/
 import { type Fetch, failureOf, post, reach, withTimeout } from './remote.ts'
 import { stateOf } from './restore.ts'
 import { type StreamOptions, stream } from './stream.ts'
+import { whenRead } from './whenRead.ts'
 
 export interface ChannelOptions {
   readonly journal: Journal
@@ -48,6 +49,8 @@ export interface PaidResponse {
   readonly response: Response
   readonly index: number
   readonly charged: bigint | undefined
+  /** For an answer that is charged by what comes of it: resolves to the same, once its body has ended. */
+  readonly settling?: Promise<bigint | undefined>
 }
 
 /** Told of every message of the protocol that a channel sent or received: bytes as they travel, header names included. */
@@ -123,14 +126,19 @@ export class PayingChannel {
     const { method, headers } = request
     for (const [name, value] of Object.entries(carried)) headers.set(name, value)
     const sent = { ...init, method, headers, redirect: 'manual' as const, ...(body.length > 0 && { body }) }
+    const { index } = payment
+    let isStreamed = false
     try {
-      const onRetry = (cause: unknown): void => hooks.onRetry?.(payment.index, cause)
+      const onRetry = (cause: unknown): void => hooks.onRetry?.(index, cause)
       const response = await this.#send(url, sent, headerBytes(carried), onRetry)
       const statement = await this.#acknowledgeIn(response)
-      const { index } = payment
-      return { response, index, charged: statement?.index === index ? statement.charged : undefined }
+      isStreamed = response.ok && response.body !== null && statement?.index === 0
+      if (!isStreamed) return { response, index, charged: statement?.index === index ? statement.charged : undefined }
+      const { promise: settling, resolve } = Promise.withResolvers<bigint | undefined>()
+      const settle = async (): Promise<void> => resolve(await this.#askCharge(payment))
+      return { response: whenRead(response, settle), index, charged: undefined, settling }
     } finally {
-      this.abandon([payment.index])
+      if (!isStreamed) this.abandon([index])
     }
   }
 
@@ -343,7 +351,21 @@ export class PayingChannel {
     }
   }
 
-  async #resendOne(payment: StoredPayment): Promise<void> {
+  /** What a payment was charged whose answer has ended. Where its vendor does not say, it is asked again before the next one. */
+  async #askCharge(payment: Client.Paid): Promise<bigint | undefined> {
+    try {
+      const statement = await this.#resendOne(payment)
+      if (statement?.index === payment.index) return statement.charged
+    } catch {
+      // The answer was had: what it cost is found out later, as after a restart.
+    }
+    this.abandon([payment.index])
+    return undefined
+  }
+
+  async #resendOne(
+    payment: Pick<StoredPayment, 'index' | 'frame' | 'checkpoint'>,
+  ): Promise<Statement.Statement | undefined> {
     const url = this.#at(managementPaths.resend)
     const headers = this.#headersOf(payment)
     this.onTraffic('sent', headerBytes(headers))
@@ -353,6 +375,7 @@ export class PayingChannel {
     const statement = await this.#acknowledgeIn(response)
     if (!response.ok && statement === undefined) throw await failureOf(response, url)
     await response.body?.cancel()
+    return statement
   }
 
   /** The vendor's closing and the answer to it, made once and kept. */

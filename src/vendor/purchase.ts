@@ -47,12 +47,16 @@ export interface Sold {
   readonly response: Response
   /** Base units to charge, asked once the answer is there, or as much of it as is kept. At most what was set aside. */
   readonly charge: () => bigint
+  /** The answer leaves as it is made, and is charged when it ends, however it ends: `charge` is what it came to by then. */
+  readonly isStreamed?: boolean
 }
 
 /** What a request gets. */
 export interface Served extends Answered {
   /** What follows the answer's body, where that is more than is kept: it leaves as it is made, and the charge stands. */
   readonly rest?: ReadableStream<Uint8Array<ArrayBuffer>> | undefined
+  /** What a retry gets, once a streamed answer has ended and is charged. */
+  readonly ended?: Promise<Answered>
 }
 
 /** The largest answer that is kept for a retry. Design 3.5. */
@@ -74,17 +78,14 @@ export async function respond(purchase: Purchase, admission: Admission | Repeate
   }
   const served = admission.ok ? start(purchase, held, admission) : repeat(purchase, held)
   // A long answer has one reader: whoever waits for it as well hears that it is not kept.
-  const answered = served.then(({ rest, ...whole }) =>
-    rest === undefined ? whole : gone(held, index, whole.statement),
+  const answered = served.then(
+    ({ rest, ended, ...whole }) => ended ?? (rest === undefined ? whole : gone(held, index, whole.statement)),
   )
-  answered.catch(() => undefined)
   held.running.set(index, { digest, frame, answered })
-  try {
-    return await served
-  } finally {
-    // From its end on, the store answers a retry.
-    held.running.delete(index)
-  }
+  // From its end on, the store answers a retry.
+  const end = (): void => void held.running.delete(index)
+  answered.then(end, end)
+  return served
 }
 
 /** What the vendor says of a payment that was resent alone: nothing runs, and what is stored is told. */
@@ -163,6 +164,7 @@ async function run(
     const payer = toHex(Terms.reference(channel.channelId))
     const context = { payer, index, params, price, credit: Vendor.credit(channel) }
     const made: Made = failed === undefined ? await answerOf(purchase, context) : { answer: failed, charge: 0n }
+    if (made.stream !== undefined) return streamed(purchase, started, made.stream)
     const { answer, charge, rest } = made
     const isSuccess = answer.status < 400
     if (isSuccess) Vendor.charge(channel, reservation, charge)
@@ -171,8 +173,9 @@ async function run(
     const kept = rest === undefined && answer.body.length <= answerSizeMax ? answer : undefined
     await till.write(held, { accepted, status: isSuccess ? 'charged' : 'released', charged, answer: kept })
     return { answer, statement: statementOf(held, index, charged), rest }
-  } finally {
+  } catch (error) {
     if (!reservation.settled) Vendor.settle(channel, reservation)
+    throw error
   }
 }
 
@@ -180,6 +183,75 @@ interface Made {
   readonly answer: Answer
   readonly charge: bigint
   readonly rest?: Served['rest']
+  /** In place of all that, for an answer that leaves as it is made. */
+  readonly stream?: Sold
+}
+
+/** Sends an answer as it is made. What it came to is charged when it ends, and when its client has gone. */
+function streamed(
+  { till, onError }: Purchase,
+  {
+    held,
+    accepted,
+    reservation,
+  }: { readonly held: Held; readonly accepted: Vendor.Accepted; readonly reservation: Vendor.Reservation },
+  { response, charge }: Sold,
+): Served {
+  const { index } = accepted
+  const { status, headers } = response
+  const beginning: Answer = { status, headers: [...headers], body: new Uint8Array(0) }
+  const sent: Uint8Array[] = []
+  let size = 0
+  const reader = response.body!.getReader()
+  const { promise: ended, resolve, reject } = Promise.withResolvers<Answered>()
+  ended.catch(onError)
+
+  const end = async (isWhole: boolean): Promise<void> => {
+    try {
+      Vendor.charge(held.channel, reservation, charge())
+      Vendor.settle(held.channel, reservation)
+      const { charged } = reservation
+      const isKept = isWhole && size <= answerSizeMax
+      const answer = isKept ? { ...beginning, body: Buffer.concat(sent) } : undefined
+      const result = charged > 0n || isWhole ? 'charged' : 'released'
+      await till.write(held, { accepted, status: result, charged, answer })
+      resolve(
+        answer === undefined
+          ? gone(held, index, { charged }, result)
+          : { answer, statement: statementOf(held, index, charged) },
+      )
+    } catch (error) {
+      reject(error)
+      throw error
+    }
+  }
+  const rest = new ReadableStream<Uint8Array<ArrayBuffer>>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read().catch(async (error: unknown) => {
+          onError(error)
+          await end(false)
+          throw error
+        })
+        if (done) {
+          await end(true)
+          return controller.close()
+        }
+        size += value.length
+        if (size <= answerSizeMax) sent.push(value)
+        controller.enqueue(value)
+      },
+      async cancel(reason) {
+        // What its source thinks of that is for its operator.
+        await reader.cancel(reason).catch(onError)
+        await end(false)
+      },
+    },
+    // Nothing is made before it can leave.
+    { highWaterMark: 0 },
+  )
+  // Index 0: it settles nothing yet.
+  return { answer: beginning, statement: statementOf(held, 0, 0n), rest, ended }
 }
 
 /** What the handler answers; one that throws, charges too much, or answers what cannot be sent, has failed and is not charged. */
@@ -190,6 +262,9 @@ async function answerOf({ handle, onError }: Purchase, context: SaleContext): Pr
     response = sold.response
     const { status, headers } = response
     if (status < 200) throw new RangeError(`a handler answered with status ${status}`)
+    if (sold.isStreamed === true && status < 400 && response.body !== null) {
+      return { answer: failedAnswer(), charge: 0n, stream: sold }
+    }
     const { body, rest } = await beginningOf(response)
     const charge = status < 400 ? sold.charge() : 0n
     if (charge < 0n || charge > context.price) {

@@ -80,19 +80,23 @@ export function answeredResponse(held: Held, { answer, statement, rest }: Served
 
 function joined(beginning: Uint8Array, rest: NonNullable<Served['rest']>): NonNullable<Served['rest']> {
   const reader = rest.getReader()
-  let isBegun = false
-  return new ReadableStream({
-    async pull(controller) {
-      if (!isBegun) {
-        isBegun = true
-        return controller.enqueue(new Uint8Array(beginning))
-      }
-      const { done, value } = await reader.read()
-      if (done) controller.close()
-      else controller.enqueue(value)
+  let isBegun = beginning.length === 0
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        if (!isBegun) {
+          isBegun = true
+          return controller.enqueue(new Uint8Array(beginning))
+        }
+        const { done, value } = await reader.read()
+        if (done) controller.close()
+        else controller.enqueue(value)
+      },
+      cancel: (reason) => reader.cancel(reason),
     },
-    cancel: (reason) => reader.cancel(reason),
-  })
+    // Nothing is made before it can leave.
+    { highWaterMark: 0 },
+  )
 }
 
 /** A statement alone. */

@@ -1,6 +1,6 @@
 export type { BankOption } from './bank.ts'
 export { PaywallError, PriceError } from './errors.ts'
-export type { Meter } from './meter.ts'
+export type { Meter, Pieces, StreamPrice } from './meter.ts'
 export { paywall } from './paywall.ts'
 export type { Price, PriceOptions, PriceTag } from './prices.ts'
 export type {

@@ -1,3 +1,4 @@
+import { utf8 } from '../../crypto/bytes.ts'
 import { type Asset, formatDecimal } from '../../wire/amount.ts'
 import { PriceError } from './errors.ts'
 import { baseUnits } from './prices.ts'
@@ -10,13 +11,38 @@ export interface Meter {
   add(count: number | bigint, price: string): void
   /** So far, as a decimal string in the asset. */
   readonly charged: string
+  /**
+   * `meter.stream(tokens, { perToken: '0.00002' })`: an answer that leaves piece by piece, each metered, and ends before the
+   * ceiling is passed. A client that leaves, or a source that fails, is charged for what was sent.
+   */
+  stream(source: Pieces, options: StreamPrice & ResponseInit): Response
+  /** The same for a response whose body meters itself while it is read. */
+  streamed(response: Response): Response
 }
 
-/** A meter, and its sum in base units. Where it was asked for more than the ceiling, there is no sum. */
-export function createMeter(asset: Asset, max: bigint): { readonly meter: Meter; readonly total: () => bigint } {
+/** Text, or bytes. */
+export type Pieces = AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
+
+/** What each piece costs, or each byte. */
+export type StreamPrice =
+  | { readonly perToken: string; readonly perByte?: never }
+  | { readonly perByte: string; readonly perToken?: never }
+
+/** What a meter came to, for whoever charges. */
+export interface Metered {
+  readonly meter: Meter
+  /** Closes the meter. Where it was asked for more than the ceiling, there is no sum: it throws. */
+  readonly total: () => bigint
+  /** Closes the meter. What was sent stays charged, whatever came then. */
+  readonly sum: () => bigint
+  readonly isStreamed: (response: Response) => boolean
+}
+
+export function createMeter(asset: Asset, max: bigint): Metered {
   let sum = 0n
   let isClosed = false
   let failure: PriceError | undefined
+  const streams = new WeakSet<Response>()
   const fail = (says: string): never => {
     failure = new PriceError(says)
     throw failure
@@ -41,6 +67,25 @@ export function createMeter(asset: Asset, max: bigint): { readonly meter: Meter;
     get charged() {
       return formatDecimal(sum, asset)
     },
+    stream(source, { perToken, perByte, ...init }) {
+      const price = baseUnits(asset, perToken ?? perByte)
+      const costOf = (piece: Uint8Array): bigint => (perToken === undefined ? BigInt(piece.length) * price : price)
+      const hasRoom = (cost: bigint): boolean => {
+        const fits = sum + cost <= max
+        if (fits) add(cost)
+        return fits
+      }
+      const response = new Response(
+        bodyOf(source, (piece) => hasRoom(costOf(piece))),
+        init,
+      )
+      streams.add(response)
+      return response
+    },
+    streamed(response) {
+      streams.add(response)
+      return response
+    },
   }
   return {
     meter,
@@ -49,5 +94,35 @@ export function createMeter(asset: Asset, max: bigint): { readonly meter: Meter;
       if (failure !== undefined) throw failure
       return sum
     },
+    sum() {
+      isClosed = true
+      return sum
+    },
+    isStreamed: (response) => streams.has(response),
   }
+}
+
+/** Pieces as a body, as long as they may be sent. */
+function bodyOf(source: Pieces, mayBeSent: (piece: Uint8Array) => boolean): ReadableStream<Uint8Array> {
+  const pieces = (async function* (): AsyncGenerator<Uint8Array> {
+    for await (const piece of source) {
+      const bytes = typeof piece === 'string' ? utf8(piece) : piece
+      if (!mayBeSent(bytes)) return
+      yield bytes
+    }
+  })()
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const { done, value } = await pieces.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel() {
+        await pieces.return(undefined)
+      },
+    },
+    // A piece is made, and metered, when it can leave.
+    { highWaterMark: 0 },
+  )
 }

@@ -45,12 +45,10 @@ export function createSeller(options: SellerOptions): Pick<Paywall, 'sell'> {
           return problemResponse(refuse('PaymentRequired', detail), headers, members)
         },
         async handle(paid, context) {
-          const { meter, total } = createMeter(asset, context.price)
+          const { meter, total, sum, isStreamed } = createMeter(asset, context.price)
           const response = await handle(paid, meter, paymentOf(asset, context))
-          return {
-            response,
-            charge: tag.meters ? total : () => context.price,
-          }
+          if (tag.meters && isStreamed(response)) return { response, charge: sum, isStreamed: true }
+          return { response, charge: tag.meters ? total : () => context.price }
         },
       })
     },

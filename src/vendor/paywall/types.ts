@@ -4,7 +4,7 @@ import type { StreamRoute } from '../routes.ts'
 import type { RunningServer } from '../server.ts'
 import type { VendorDatabase } from '../store/contract.ts'
 import type { BankOption } from './bank.ts'
-import type { Meter } from './meter.ts'
+import type { Meter, Pieces } from './meter.ts'
 import type { Price, PriceOptions, PriceTag } from './prices.ts'
 
 export interface PaywallOptions {
@@ -76,10 +76,7 @@ export interface StreamPayment extends Pick<Payment, 'id' | 'payer' | 'params'> 
 }
 
 /** Gives the pieces of a stream: text, or bytes. Ends it by returning; is returned early when the client leaves. */
-export type StreamSource = (
-  request: Request,
-  payment: StreamPayment,
-) => AsyncIterable<string | Uint8Array> | Iterable<string | Uint8Array>
+export type StreamSource = (request: Request, payment: StreamPayment) => Pieces
 
 /** A stream behind a price for each unit: over a WebSocket, or as server-sent events. */
 export interface PaidStream {
