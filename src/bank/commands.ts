@@ -210,7 +210,13 @@ async function onChannel(deps: Deps, account: Uint8Array, action: Command.Channe
     case 'fetchRelease': {
       const verdict = Decide.assessFetchRelease(account, booked, ending)
       if (!verdict.ok) return verdict
-      return { ok: true, answer: { action: kind, release: Closing.encodeRelease(verdict.release) }, changes: [] }
+      const closing = stored?.closing
+      const answer = {
+        action: kind,
+        release: Closing.encodeRelease(verdict.release),
+        ...(closing && { closing: Closing.encode(closing) }),
+      } as const
+      return { ok: true, answer, changes: [] }
     }
   }
 }

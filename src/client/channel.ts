@@ -1,5 +1,5 @@
 import { sha256 } from '../crypto/hash.ts'
-import { headerNames, parseStatementHeader, paymentHeaders } from '../http/headers.ts'
+import { companionHeaders, headerNames, parseStatementHeader, paymentHeaders } from '../http/headers.ts'
 import { managementPaths, parseReleased, releasedSizeMax } from '../http/management.ts'
 import { contentDigest, requestDigest } from '../http/requestDigest.ts'
 import { Client, type Refusal, refuse } from '../protocol/index.ts'
@@ -9,11 +9,14 @@ import * as Closing from '../wire/Closing.ts'
 import * as Frame from '../wire/Frame.ts'
 import * as Statement from '../wire/Statement.ts'
 import * as Terms from '../wire/Terms.ts'
+import type { BankOfChannel } from './bank.ts'
 import { boughtFrom } from './bought.ts'
+import { type Closable, type Closed, close, settle } from './ending.ts'
 import { JournalError, RefusedError, UnansweredError } from './errors.ts'
-import type { Answered, Bought, Journal, StoredPayment, Today } from './journal/contract.ts'
+import type { Answered, Bought, Journal, Outcome, StoredPayment, Today } from './journal/contract.ts'
 import { type Fetch, failureOf, post, reach, withTimeout } from './remote.ts'
 import { stateOf } from './restore.ts'
+import { Silence } from './silence.ts'
 import { type StreamOptions, stream } from './stream.ts'
 import { whenRead } from './whenRead.ts'
 
@@ -22,6 +25,7 @@ export interface ChannelOptions {
   readonly fetch: Fetch
   readonly now: () => UnixSeconds
   readonly vendorUrl: string
+  readonly bank: BankOfChannel
   /** The bank's answer, as the journal keeps it. */
   readonly opened: Uint8Array
   /** How often a request is sent whose response does not come. */
@@ -29,6 +33,8 @@ export interface ChannelOptions {
   /** What the vendor may take to answer anything but a paid request. */
   readonly timeoutMs: number
   readonly onTraffic: OnTraffic
+  /** Of silence, after which a checkpoint is due. */
+  readonly silenceMs: number
   /** The channel comes from the journal: before it pays, it asks the vendor how it stands. */
   readonly restored?: boolean
   readonly closing?: Uint8Array | undefined
@@ -57,20 +63,22 @@ export interface PaidResponse {
 export type OnTraffic = (direction: 'sent' | 'received', bytes: number) => void
 
 /** An open channel that pays one vendor. Requests may run in parallel; each is paid once, however often it is sent. */
-export class PayingChannel {
+export class PayingChannel implements Closable {
   readonly #channel: Client.ClientChannel
   readonly #options: ChannelOptions
   readonly #ask: Fetch
   /** Whether the vendor has shown that it knows the channel. */
   #attached: boolean
-  #kept: { readonly closing: Uint8Array | undefined; readonly release: Uint8Array | undefined }
+  #kept: Closable['kept']
   #today: Today
+  readonly #silence: Silence
   /** Payments that no answer is waited for any more, and none has come. */
   readonly #unanswered = new Set<number>()
   /** Whether the vendor has to be asked how the channel stands. */
   #behind: boolean
   #catchingUp: Promise<void> | undefined
   #broken: JournalError | undefined
+  #outcome: Outcome | undefined
 
   constructor(channel: Client.ClientChannel, options: ChannelOptions) {
     this.#channel = channel
@@ -80,6 +88,8 @@ export class PayingChannel {
     this.#kept = { closing: options.closing, release: options.release }
     this.#today = options.today ?? { day: 0n, before: 0n }
     this.#behind = options.restored === true && channel.index > 0
+    // Where it does not arrive it rides along with the next payment; a journal that failed says so at the next one.
+    this.#silence = new Silence(options.silenceMs, () => void this.rest().catch(() => undefined))
   }
 
   /** What the channel stands at, for reading. */
@@ -93,12 +103,17 @@ export class PayingChannel {
 
   /** Whether the client has answered the vendor's closing: the channel pays nothing any more. */
   get isReleased(): boolean {
-    return this.#kept.release !== undefined
+    return this.#kept.closing !== undefined
   }
 
   /** Base units revealed on this day, in days since 1970. A clock that went back does not make it less. */
   paidOn(day: bigint): bigint {
     return this.#today.day >= day ? this.#channel.paid - this.#today.before : 0n
+  }
+
+  /** Its journal failed: it has to be opened from it again. */
+  get isBroken(): boolean {
+    return this.#broken !== undefined
   }
 
   /**
@@ -149,15 +164,29 @@ export class PayingChannel {
 
   /**
    * Asks the vendor to state its last and answers with the release: every receipt opens. The channel pays nothing afterwards;
-   * the vendor claims from the bank, which gives back the rest. Calling this again after any failure is safe.
+   * the vendor claims from the bank, which gives back the rest. Where the vendor is away, or does not take the release, the
+   * bank keeps it. Calling this again after any failure is safe.
    */
-  async close(): Promise<{ readonly closing: Closing.Closing; readonly receiptsOpened: number }> {
-    const { closing, release } = await this.#release()
-    const url = this.#at(managementPaths.release)
-    const answer = await post(this.#ask, url, release, releasedSizeMax)
-    const released = parseReleased(new TextDecoder().decode(answer))
-    if (!released.ok) throw new UnansweredError(`${url} cannot be read: ${released.detail}`)
-    return { closing, receiptsOpened: released.value.receiptsOpened }
+  close(): Promise<Closed> {
+    return close(this)
+  }
+
+  /** What became of the channel at its bank; `undefined` while it is open. Does what is due there. Safe to repeat. */
+  async settle(): Promise<Outcome | undefined> {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#outcome !== undefined) return this.#outcome
+    const outcome = await settle(this, this.#options.now())
+    if (outcome === undefined) return undefined
+    this.#channel.frozen ??= 'the channel has ended at its bank'
+    this.#silence.stop()
+    this.#outcome = outcome
+    try {
+      await this.#options.journal.end(this.#channel.channelId, outcome)
+    } catch (cause) {
+      this.#outcome = undefined
+      throw cause
+    }
+    return outcome
   }
 
   /** Asks the vendor where the channel stands, and takes its answer in. */
@@ -169,6 +198,17 @@ export class PayingChannel {
     return statement.value
   }
 
+  /**
+   * After a silence: signs a checkpoint over what was paid since the last one, where the vendor knows the channel, and sends it
+   * along with a question.
+   */
+  async rest(): Promise<void> {
+    const { index, segment, frozen } = this.#channel
+    const isDue = index > segment.index || segment.step > 0
+    if (isDue && this.#attached && frozen === undefined) await this.checkpoint()
+    if (this.#channel.checkpoint !== undefined && this.#attached && frozen === undefined) await this.refresh()
+  }
+
   /** Resends, as they were, the payments that the vendor misses and those it has not answered; gives how many. */
   async resend(): Promise<number> {
     const contiguous = await this.#contiguous()
@@ -178,6 +218,62 @@ export class PayingChannel {
     )
     for (const payment of due) await this.#resendOne(payment)
     return due.length
+  }
+
+  // What its end needs of a channel.
+
+  get bank(): BankOfChannel {
+    return this.#options.bank
+  }
+
+  get kept(): Closable['kept'] {
+    return this.#kept
+  }
+
+  get isOver(): boolean {
+    const { frozen, terms } = this.#channel
+    return frozen !== undefined || this.#options.now() >= terms.expiresAt
+  }
+
+  /** Asks for the closing, more than once where a stream that was left has not ended yet on the other side. */
+  async askClosing(): Promise<Uint8Array> {
+    if (this.#broken !== undefined) throw this.#broken
+    // The vendor states its last over what it has: it gets everything first.
+    if (this.#channel.frozen === undefined) await this.resend()
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#question('closing', Closing.size)
+      } catch (error) {
+        const isRunning = error instanceof RefusedError && error.reason === 'RequestsRunning'
+        if (!isRunning || attempt === closingAttempts) throw error
+        await pause(busyMs)
+      }
+    }
+  }
+
+  /** The release for this closing, made once and kept before it leaves; none where nothing was paid. */
+  readonly answer = async (bytes: Uint8Array): Promise<Uint8Array | undefined> => {
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#kept.closing !== undefined) {
+      // Also where another call made it a moment ago: it does not leave before it is stored.
+      await this.save()
+      return this.#kept.release
+    }
+    const closing = Closing.parse(bytes)
+    if (!closing.ok) throw new RefusedError(closing)
+    const answered = Client.answer(this.#channel, closing.value)
+    if (!answered.ok) throw new RefusedError(answered)
+    this.#silence.stop()
+    this.#kept = { closing: bytes, release: answered.release }
+    await this.save()
+    return answered.release
+  }
+
+  async giveRelease(release: Uint8Array): Promise<number> {
+    const url = this.#at(managementPaths.release)
+    const released = parseReleased(new TextDecoder().decode(await post(this.#ask, url, release, releasedSizeMax)))
+    if (!released.ok) throw new UnansweredError(`${url} cannot be read: ${released.detail}`)
+    return released.value.receiptsOpened
   }
 
   // What a stream needs of its channel.
@@ -212,6 +308,7 @@ export class PayingChannel {
     const paid =
       previous === undefined ? Client.pay(this.#channel, purchase) : Client.renew(this.#channel, previous, purchase)
     if (!paid.ok) throw new RefusedError(paid)
+    this.#silence.touch()
     // Store before sending: a crash between the two must not sign a second Tx for this index.
     await this.save({ ...paid.payment, price, bought })
     return paid.payment
@@ -228,6 +325,7 @@ export class PayingChannel {
     this.#assess(price + Client.credit(this.#channel), assess)
     const tick = Client.tick(this.#channel, { index, units, now: this.#options.now() })
     if (!tick.ok) throw new RefusedError(tick)
+    this.#silence.touch()
     await this.save()
     return tick
   }
@@ -274,6 +372,8 @@ export class PayingChannel {
   /** Stores the channel as it is, with a payment where one was made, and what one was charged. */
   async save(payment?: StoredPayment, answered?: Answered): Promise<void> {
     if (this.#broken !== undefined) throw this.#broken
+    // Its journal has the last of it.
+    if (this.#outcome !== undefined) return
     const { journal, opened } = this.#options
     try {
       const state = stateOf(this.#channel, { opened, ...this.#kept, today: this.#today })
@@ -378,44 +478,13 @@ export class PayingChannel {
     return statement
   }
 
-  /** The vendor's closing and the answer to it, made once and kept. */
-  async #release(): Promise<{ closing: Closing.Closing; release: Uint8Array }> {
-    if (this.#broken !== undefined) throw this.#broken
-    const { closing: known, release: made } = this.#kept
-    // The vendor states its last over what it has: it gets everything first.
-    if (known === undefined && this.#channel.frozen === undefined) await this.resend()
-    const bytes = known ?? (await this.#askClosing())
-    const closing = Closing.parse(bytes)
-    if (!closing.ok) throw new RefusedError(closing)
-    if (made !== undefined) {
-      // Also where another call made it a moment ago: it does not leave before it is stored.
-      await this.save()
-      return { closing: closing.value, release: made }
-    }
-    const released = Client.release(this.#channel, closing.value)
-    if (!released.ok) throw new RefusedError(released)
-    this.#kept = { closing: bytes, release: released.release }
-    await this.save()
-    return { closing: closing.value, release: released.release }
-  }
-
-  /** Asks for the closing, more than once where a stream that was left has not ended yet on the other side. */
-  async #askClosing(): Promise<Uint8Array> {
-    for (let attempt = 1; ; attempt++) {
-      try {
-        return await this.#question('closing', Closing.size)
-      } catch (error) {
-        const isRunning = error instanceof RefusedError && error.reason === 'RequestsRunning'
-        if (!isRunning || attempt === closingAttempts) throw error
-        await pause(busyMs)
-      }
-    }
-  }
-
   #question(ask: Frame.Ask['ask'], sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { channelId, macs } = this.#channel
+    const { channelId, macs, checkpoint } = this.#channel
     const question = Frame.encodeAsk({ reference: Terms.reference(channelId), ask }, macs.frame)
-    return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax)
+    // A vendor that never met the channel can close it all the same.
+    const attachment = this.#attached || ask !== 'closing' ? undefined : this.attachment
+    const along = companionHeaders({ checkpoint: this.#attached ? checkpoint : undefined, attachment })
+    return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax, along)
   }
 
   #headersOf({ frame, checkpoint }: Pick<StoredPayment, 'frame' | 'checkpoint'>): Record<string, string> {

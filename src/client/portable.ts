@@ -1,12 +1,15 @@
 /** What the client is everywhere: `index.ts` adds the wallet of Node.js, `browser.ts` is for pages. */
 
 export { type ChannelOptions, type OnTraffic, type PaidResponse, type PayHooks, PayingChannel } from './channel.ts'
+export type { Closed } from './ending.ts'
 export { JournalError, RefusedError, UnansweredError } from './errors.ts'
 export type {
   Answered,
   Bought,
   ChannelState,
+  EndedChannel,
   Journal,
+  Outcome,
   ProposedChannel,
   RetiredChannel,
   StoredChannel,
@@ -20,4 +23,4 @@ export type { WalletEvent } from './wallet/events.ts'
 export type { Home } from './wallet/home.ts'
 export type { Budget, PayingWalletOptions, Purchase } from './wallet/options.ts'
 export { type Balance, openWallet, PayingWallet, type Platform } from './wallet/payingWallet.ts'
-export { createWallet, type OpenOptions, type Wallet, type WalletOptions } from './wallet.ts'
+export { createWallet, type OpenOptions, type Synced, type Wallet, type WalletOptions } from './wallet.ts'

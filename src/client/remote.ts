@@ -33,8 +33,9 @@ export async function post(
   url: string,
   body: Uint8Array,
   sizeMax: number,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
-  const headers = { 'Content-Type': 'application/octet-stream' }
+  const headers = { 'Content-Type': 'application/octet-stream', ...more }
   const response = await ask(fetch, url, { method: 'POST', headers, body: new Uint8Array(body) })
   return read(response, sizeMax)
 }

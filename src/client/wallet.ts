@@ -1,4 +1,4 @@
-import { equal } from '../crypto/bytes.ts'
+import { equal, toHex } from '../crypto/bytes.ts'
 import type { LockSchemeName } from '../crypto/locks.ts'
 import type * as Schnorr from '../crypto/Schnorr.ts'
 import { bankPaths } from '../http/bank.ts'
@@ -7,9 +7,11 @@ import { Client } from '../protocol/index.ts'
 import { amount, type UnixSeconds, unixSeconds } from '../wire/amount.ts'
 import * as Open from '../wire/Open.ts'
 import * as Terms from '../wire/Terms.ts'
+import { bankOfChannel } from './bank.ts'
 import { type OnTraffic, PayingChannel } from './channel.ts'
+import { settle } from './ending.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
-import type { Journal, ProposedChannel } from './journal/contract.ts'
+import type { Journal, Outcome, ProposedChannel, RetiredChannel } from './journal/contract.ts'
 import { type Fetch, fetchOffer, post, withTimeout } from './remote.ts'
 import { restore, stateOf } from './restore.ts'
 
@@ -30,6 +32,8 @@ export interface WalletOptions {
   /** What bank and vendor may take to answer anything but a paid request. */
   readonly timeoutMs?: number
   readonly onTraffic?: OnTraffic
+  /** Of silence, after which a channel signs a checkpoint: a second. */
+  readonly silenceMs?: number
 }
 
 export interface OpenOptions {
@@ -45,41 +49,62 @@ export interface OpenOptions {
 export interface Wallet {
   /** Opens a channel to the vendor at this address. Its secrets are stored before the bank hears of it. */
   open(vendorUrl: string, options: OpenOptions): Promise<PayingChannel>
-  /** The open channels that the journal holds, as they were left. */
+  /** The open channels: those in use, and those that the journal holds, as they were left. */
   channels(): Promise<readonly PayingChannel[]>
   /** Asks the bank once more for the channels whose opening it has not answered; gives those it opens, or opened then. */
   resume(): Promise<readonly PayingChannel[]>
+  /**
+   * Looks at the bank what became of every channel that has not ended, and does what is due there: asks for funds after the
+   * deadline, answers closings, leaves releases that vendors did not take, has overcharges returned. Once in a while is
+   * enough. One channel that fails does so alone.
+   */
+  sync(): Promise<Synced>
   /** The vendor's offer. */
   offer(vendorUrl: string): Promise<Offer.Offer>
+}
+
+export interface Synced {
+  /** Channels of which it is known since now what came back. */
+  readonly ended: readonly { readonly channelId: Uint8Array; readonly vendorUrl: string; readonly outcome: Outcome }[]
+  readonly failed: readonly { readonly channelId: Uint8Array; readonly vendorUrl: string; readonly cause: unknown }[]
 }
 
 export function createWallet(options: WalletOptions): Wallet {
   const { journal } = options
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
   const ask = withTimeout(fetch, options.timeoutMs ?? timeoutMsDefault)
+  /** One object a channel: two would sign for one index. */
+  const live = new Map<string, PayingChannel>()
+  const use = (channel: PayingChannel): PayingChannel => {
+    live.set(toHex(channel.state.channelId), channel)
+    return channel
+  }
+  const liveChannels = async (): Promise<readonly PayingChannel[]> => {
+    const stored = await journal.channels()
+    return stored.flatMap(({ state, ...channel }) => {
+      if (state === undefined) return []
+      const known = live.get(toHex(channel.channelId))
+      if (known !== undefined && !known.isBroken) return [known]
+      const { opened, closing, release, today } = state
+      const settings = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release, today }
+      return [use(new PayingChannel(restore({ ...channel, state }), settings))]
+    })
+  }
   return {
     offer: (vendorUrl) => fetchOffer(ask, vendorUrl),
     async open(vendorUrl, wanted) {
       const offer = wanted.offer ?? (await fetchOffer(ask, vendorUrl))
       const proposed = propose(options, vendorUrl, offer, wanted)
       await journal.propose(proposed)
-      return start(options, fetch, proposed)
+      return use(await start(options, fetch, proposed))
     },
-    async channels() {
-      const stored = await journal.channels()
-      return stored.flatMap(({ state, ...channel }) => {
-        if (state === undefined) return []
-        const { opened, closing, release, today } = state
-        const known = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release, today }
-        return [new PayingChannel(restore({ ...channel, state }), known)]
-      })
-    },
+    channels: liveChannels,
     async resume() {
       const opened: PayingChannel[] = []
       for (const { state, ...channel } of await journal.channels()) {
         if (state !== undefined) continue
         try {
-          opened.push(await start(options, fetch, channel))
+          opened.push(use(await start(options, fetch, channel)))
         } catch (error) {
           // The bank has not opened it, and does not any more: nothing is in it.
           if (!(error instanceof RefusedError)) throw error
@@ -87,7 +112,43 @@ export function createWallet(options: WalletOptions): Wallet {
       }
       return opened
     },
+    async sync() {
+      const ended: Synced['ended'][number][] = []
+      const failed: Synced['failed'][number][] = []
+      const look = async (
+        channel: { channelId: Uint8Array; vendorUrl: string },
+        ask: () => Promise<Outcome | undefined>,
+      ) => {
+        const { channelId, vendorUrl } = channel
+        try {
+          const outcome = await ask()
+          if (outcome !== undefined) ended.push({ channelId, vendorUrl, outcome })
+        } catch (cause) {
+          // What the bank never opened holds nothing.
+          if (cause instanceof RefusedError && cause.reason === 'ChannelUnknown') return
+          failed.push({ channelId, vendorUrl, cause })
+        }
+      }
+      for (const channel of await liveChannels()) {
+        await look({ channelId: channel.state.channelId, vendorUrl: channel.vendorUrl }, () => channel.settle())
+      }
+      for (const channel of await journal.retired()) await look(channel, () => settleRetired(options, ask, channel))
+      return { ended, failed }
+    },
   }
+}
+
+/** What became of a channel that signs nothing any more. */
+async function settleRetired(
+  { journal, account, now, random }: WalletOptions,
+  fetch: Fetch,
+  { state, ...channel }: RetiredChannel,
+): Promise<Outcome | undefined> {
+  const bank = bankOfChannel({ fetch, account, now, random }, channel)
+  const kept = { closing: state?.closing, release: state?.release }
+  const outcome = await settle({ bank, kept, isOver: true }, now())
+  if (outcome !== undefined) await journal.end(channel.channelId, outcome)
+  return outcome
 }
 
 const timeoutMsDefault = 30_000
@@ -170,15 +231,23 @@ const attemptsDefault = 3
 function channelOptions(
   options: WalletOptions,
   fetch: Fetch,
-  { vendorUrl }: ProposedChannel,
+  channel: Pick<ProposedChannel, 'channelId' | 'vendorUrl' | 'bankUrl' | 'terms'>,
   opened: Uint8Array,
 ): ConstructorParameters<typeof PayingChannel>[1] {
   const {
     journal,
+    account,
     now,
+    random,
     attempts = attemptsDefault,
     timeoutMs = timeoutMsDefault,
+    silenceMs = silenceMsDefault,
     onTraffic = () => undefined,
   } = options
-  return { journal, now, fetch, vendorUrl, opened, attempts, timeoutMs, onTraffic }
+  const { vendorUrl } = channel
+  const bank = bankOfChannel({ fetch: withTimeout(fetch, timeoutMs), account, now, random }, channel)
+  return { journal, now, fetch, vendorUrl, bank, opened, attempts, timeoutMs, silenceMs, onTraffic }
 }
+
+/** Due after a second of silence: Design 3.2. */
+const silenceMsDefault = 1000

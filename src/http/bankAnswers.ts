@@ -71,8 +71,8 @@ export type CommandAnswer =
   /** 141 bytes. */
   | { readonly action: 'fetchClosing'; readonly closing: Uint8Array }
   | { readonly action: 'dispute'; readonly channelId: Uint8Array }
-  /** 268 bytes. */
-  | { readonly action: 'fetchRelease'; readonly release: Uint8Array }
+  /** 268 bytes, and the 141 of the closing that was left here: a vendor that lost its store has it from there. */
+  | { readonly action: 'fetchRelease'; readonly release: Uint8Array; readonly closing?: Uint8Array }
   | { readonly action: 'release'; readonly channelId: Uint8Array; readonly standing: 'kept' | 'proven' }
   | { readonly action: 'withdraw'; readonly asset: string; readonly amount: Amount; readonly reference: Uint8Array }
   | { readonly action: 'register'; readonly asset: string; readonly locked: Amount; readonly reputation: number }
@@ -203,7 +203,11 @@ export const commandBody: Body<CommandAnswer> = answer(
     expire: shape.object({ action: shape.word('expire'), channelId, refund: shape.amount }),
     fetchClosing: shape.object({ action: shape.word('fetchClosing'), closing: shape.bytes(Closing.size) }),
     dispute: shape.object({ action: shape.word('dispute'), channelId }),
-    fetchRelease: shape.object({ action: shape.word('fetchRelease'), release: shape.bytes(Closing.releaseSize) }),
+    fetchRelease: shape.object<CommandAnswer & { readonly action: 'fetchRelease' }>({
+      action: shape.word('fetchRelease'),
+      release: shape.bytes(Closing.releaseSize),
+      closing: shape.optional(shape.bytes(Closing.size)),
+    }),
     release: shape.object({ action: shape.word('release'), channelId, standing: shape.word('kept', 'proven') }),
     withdraw: shape.object({
       action: shape.word('withdraw'),

@@ -26,8 +26,12 @@ export interface HeaderSource {
 }
 
 /** A payment as its headers carry it, read but not judged. */
-export interface PaymentMessages {
+export interface PaymentMessages extends Companions {
   readonly payment: { readonly bytes: Uint8Array; readonly value: Frame.Payment }
+}
+
+/** What rides along: a checkpoint that is not acknowledged, and what shows the channel to a vendor that has not met it. */
+export interface Companions {
   readonly checkpoint: Checkpoint.SignedCheckpoint | undefined
   readonly attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined
 }
@@ -38,10 +42,23 @@ export function paymentHeaders(messages: {
   readonly checkpoint?: Uint8Array | undefined
   readonly attachment?: Uint8Array | undefined
 }): Record<string, string> {
-  const { frame, checkpoint, attachment } = messages
+  const { frame } = messages
   return {
     [headerNames.channel]: toBase64url(frame.subarray(1, 1 + sizes.reference)),
     [headerNames.payment]: toBase64url(frame),
+    ...companionHeaders(messages),
+  }
+}
+
+/** The headers of what rides along. */
+export function companionHeaders({
+  checkpoint,
+  attachment,
+}: {
+  readonly checkpoint?: Uint8Array | undefined
+  readonly attachment?: Uint8Array | undefined
+}): Record<string, string> {
+  return {
     ...(checkpoint && { [headerNames.checkpoint]: toBase64url(checkpoint) }),
     ...(attachment && { [headerNames.attachment]: toBase64url(attachment) }),
   }
@@ -57,20 +74,18 @@ export function parsePaymentHeaders(headers: HeaderSource): Parsed<PaymentMessag
   if (unsupported !== undefined) return unsupported
   const payment = Frame.parsePayment(bytes.value)
   if (!payment.ok) return payment
+  const companions = parseCompanionHeaders(headers)
+  if (!companions.ok) return companions
+  return parsed({ payment: { bytes: bytes.value, value: payment.value }, ...companions.value })
+}
+
+/** Reads what rides along with a payment or a question. */
+export function parseCompanionHeaders(headers: HeaderSource): Parsed<Companions> {
   const checkpoint = optional(headers, headerNames.checkpoint, Checkpoint.size, Checkpoint.parse)
   if (!checkpoint.ok) return checkpoint
   const attachment = optional(headers, headerNames.attachment, Attachment.size, Attachment.parse)
   if (!attachment.ok) return attachment
-  return parsed({
-    payment: { bytes: bytes.value, value: payment.value },
-    checkpoint: checkpoint.value,
-    attachment: attachment.value,
-  })
-}
-
-/** The attachment that comes along with a question; `undefined` where there is none. */
-export function parseAttachmentHeader(headers: HeaderSource): Parsed<PaymentMessages['attachment']> {
-  return optional(headers, headerNames.attachment, Attachment.size, Attachment.parse)
+  return parsed({ checkpoint: checkpoint.value, attachment: attachment.value })
 }
 
 /** Refuses a message of another version by its first byte. */

@@ -4,7 +4,7 @@ import { bytesOf, object, parseJson, whole } from './json.ts'
 
 /** Paths under a vendor's address, beside those it sells: all of them `POST`. Design 3.10. */
 export const managementPaths = {
-  /** An ask of 34 bytes; its answer is a statement or a closing. */
+  /** An ask of 34 bytes, a checkpoint or an attachment in its headers; its answer is a statement or a closing. */
   ask: '/lockstep/ask',
   /** A payment alone, in the headers of a paid request; its answer is a statement about it. */
   resend: '/lockstep/resend',

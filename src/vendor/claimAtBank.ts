@@ -1,6 +1,7 @@
 import { equal, toHex } from '../crypto/bytes.ts'
 import type { ClosingOptions } from './closing.ts'
-import { CollectError, collect } from './collect.ts'
+import { collect } from './collect.ts'
+import { CollectError } from './errors.ts'
 
 interface BankAddress {
   readonly key: Uint8Array

@@ -88,6 +88,25 @@ export async function claim(
   return { ok: true, claim: signed }
 }
 
+/**
+ * Takes what the client left at the bank: its release, and the closing that it answers where this store lost that. Gives
+ * whether it was taken.
+ */
+export async function takeLeft(
+  options: ClosingOptions,
+  held: Held,
+  left: { readonly release: Uint8Array; readonly closing?: Uint8Array },
+): Promise<boolean> {
+  if (held.closing !== undefined) return (await release(options, held, left.release)).ok
+  const [closing, answer] = [left.closing && Closing.parse(left.closing), Closing.parseRelease(left.release)]
+  if (closing?.ok !== true || !answer.ok) return false
+  if (!Vendor.recallClosing(held.channel, closing.value, answer.value)) return false
+  held.closing = left.closing
+  held.release = left.release
+  await options.till.write(held)
+  return true
+}
+
 /** The bank has paid: nothing is left to do on this channel. */
 export async function settled(options: ClosingOptions, held: Held): Promise<void> {
   held.channel.phase = 'closed'

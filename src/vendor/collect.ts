@@ -1,13 +1,7 @@
-import {
-  bankAnswerMax,
-  bankPaths,
-  type ChannelStatus,
-  commandType,
-  parseChannelStatus,
-  parseSettlement,
-  type Settlement,
-} from '../http/bank.ts'
-import { type ClosingOptions, claim, settled } from './closing.ts'
+import type { Settlement } from '../http/bank.ts'
+import { type BankOfVendor, bankOfVendor } from './bank.ts'
+import { type ClosingOptions, claim, settled, takeLeft } from './closing.ts'
+import { CollectError } from './errors.ts'
 import type { Held } from './held.ts'
 
 export interface CollectOptions extends ClosingOptions {
@@ -23,42 +17,40 @@ export type Collected = Omit<Settlement, 'receipt'> & Partial<Pick<Settlement, '
  * leaves and sent again as it is, so calling this again after any failure is safe; the bank pays it once.
  */
 export async function collect(options: CollectOptions, held: Held, bankUrl: string): Promise<Collected> {
+  const bank = bankOfVendor(bankUrl, options)
+  // The release is evidence, and nothing that the claim may wait for.
+  await takeRelease(options, held, bank).catch(() => undefined)
   const claimed = await claim(options, held)
   if (!claimed.ok) throw new CollectError(`nothing was claimed: ${claimed.detail}. Collect again when they have ended.`)
-  const answer = await ask(options, new URL(bankPaths.close, bankUrl), claimed.claim)
+  const settlement = await bank.claim(claimed.claim)
   // Another claim, of a store that is lost, or the deadline was first: what became of the channel its status says.
-  if (answer.status === 409) return collectBefore(options, held, { bankUrl, refusal: answer.body })
-  if (answer.status !== 200) throw refusedBy(answer)
-  const settlement = parseSettlement(answer.body)
-  if (!settlement.ok) throw unreadable(settlement.detail)
+  if ('refusal' in settlement) return collectBefore(options, held, { bank, refusal: settlement.refusal })
   const { spent } = held.channel
-  if (settlement.value.settled !== spent) {
-    throw new CollectError(`the bank says that it paid ${settlement.value.settled}; ${spent} was claimed`)
+  if (settlement.settled !== spent) {
+    throw new CollectError(`the bank says that it paid ${settlement.settled}; ${spent} was claimed`)
   }
   await settled(options, held)
-  return settlement.value
+  return settlement
 }
 
-/** Nothing was paid for this claim, or nobody knows. The channel stays claimed: collecting again is safe. */
-export class CollectError extends Error {
-  override readonly name: string = 'CollectError'
-  /** The bank may have paid: its answer did not come, or could not be read. */
-  readonly isUnknown: boolean
-
-  constructor(message: string, options: ErrorOptions & { readonly isUnknown?: boolean } = {}) {
-    super(message, options)
-    this.isUnknown = options.isUnknown ?? false
-  }
+/** Fetches the release that the client left at the bank, for a closing of this store or of one that is lost. */
+async function takeRelease(options: CollectOptions, held: Held, bank: BankOfVendor): Promise<void> {
+  const { channel, closing, release, claim: made } = held
+  const isLost = channel.stale && closing === undefined
+  const isWanted = isLost || (closing !== undefined && channel.window.contiguous > 0)
+  if (release !== undefined || made !== undefined || !isWanted) return
+  const left = await bank.fetchRelease(channel, options.till.now)
+  if (left !== undefined) await takeLeft(options, held, left)
 }
 
 /** How a channel ended that takes no claim any more. */
 async function collectBefore(
   options: CollectOptions,
   held: Held,
-  { bankUrl, refusal }: { readonly bankUrl: string; readonly refusal: string },
+  { bank, refusal }: { readonly bank: BankOfVendor; readonly refusal: string },
 ): Promise<Collected> {
   const { channelId, spent, stale } = held.channel
-  const status = await askStatus(options, new URL(bankPaths.channel(channelId), bankUrl))
+  const status = await bank.status(channelId)
   if (status.status === 'open') throw new CollectError(`the bank refused the claim: ${refusal.slice(0, 500)}`)
   if (status.status === 'expired') {
     await settled(options, held)
@@ -71,60 +63,4 @@ async function collectBefore(
   await settled(options, held)
   const { settled: paid, refund, basis } = status
   return { settled: paid, refund, basis }
-}
-
-async function askStatus(options: CollectOptions, url: URL): Promise<ChannelStatus> {
-  const answer = await ask(options, url)
-  if (answer.status !== 200) throw refusedBy(answer)
-  const status = parseChannelStatus(answer.body)
-  if (!status.ok) throw unreadable(status.detail)
-  return status.value
-}
-
-interface Answer {
-  readonly status: number
-  readonly body: string
-}
-
-/** Sends what was signed, or asks. */
-async function ask({ timeoutMs = 30_000 }: CollectOptions, url: URL, signed?: Uint8Array): Promise<Answer> {
-  const sent = { method: 'POST', headers: { 'Content-Type': commandType } }
-  try {
-    const response = await fetch(url.href, {
-      ...(signed && { ...sent, body: new Uint8Array(signed) }),
-      redirect: 'error',
-      signal: AbortSignal.timeout(timeoutMs),
-    })
-    return { status: response.status, body: await readText(response) }
-  } catch (cause) {
-    throw new CollectError(`the bank at ${url.href} does not answer: whether it has paid is unknown. Ask again.`, {
-      cause,
-      isUnknown: true,
-    })
-  }
-}
-
-/** At most what an answer of a bank has. The rest of a longer one is left: what is missing of it cannot be read then. */
-async function readText(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = []
-  let size = 0
-  for await (const chunk of response.body ?? []) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size > bankAnswerMax) break
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks).subarray(0, bankAnswerMax))
-}
-
-/** A server that failed may have done what it was asked for. */
-function refusedBy({ status, body }: Answer): CollectError {
-  const isUnknown = status >= 500
-  const unknown = isUnknown ? ', and whether it has paid is unknown' : ''
-  return new CollectError(`the bank refused the claim${unknown}: ${body.slice(0, 500)}`, { isUnknown })
-}
-
-function unreadable(detail: string): CollectError {
-  return new CollectError(`the bank's answer cannot be read, and whether it has paid is unknown: ${detail}`, {
-    isUnknown: true,
-  })
 }

@@ -12,6 +12,18 @@ export class EvictedError extends Error {
   }
 }
 
+/** Nothing was paid for this claim, or nobody knows. The channel stays claimed: collecting again is safe. */
+export class CollectError extends Error {
+  override readonly name: string = 'CollectError'
+  /** The bank may have paid: its answer did not come, or could not be read. */
+  readonly isUnknown: boolean
+
+  constructor(message: string, options: ErrorOptions & { readonly isUnknown?: boolean } = {}) {
+    super(message, options)
+    this.isUnknown = options.isUnknown ?? false
+  }
+}
+
 export function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
 }

@@ -1,5 +1,5 @@
 import { toHex } from '../crypto/bytes.ts'
-import { parseAttachmentHeader, parsePaymentHeaders } from '../http/headers.ts'
+import { parseCompanionHeaders, parsePaymentHeaders } from '../http/headers.ts'
 import { managementPaths } from '../http/management.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Frame from '../wire/Frame.ts'
@@ -41,11 +41,17 @@ async function answerAsk(options: ClosingOptions, request: Request): Promise<Res
   const ask = Frame.parseAsk(body)
   if (!ask.ok) return problemResponse(ask)
   // A channel that was never paid with is closed like any other: its client shows what it is.
-  const attachment = parseAttachmentHeader(request.headers)
-  if (!attachment.ok) return problemResponse(attachment)
-  const found = await options.till.ask({ bytes: body, value: ask.value }, attachment.value)
+  const companions = parseCompanionHeaders(request.headers)
+  if (!companions.ok) return problemResponse(companions)
+  const { checkpoint, attachment } = companions.value
+  const found = await options.till.ask({ bytes: body, value: ask.value }, attachment)
   if (!found.ok) return problemResponse(found)
   const { held } = found
+  if (checkpoint !== undefined) {
+    const taken = options.till.checkpoint(held, checkpoint)
+    if (!taken.ok) return turnedResponse({ ...taken, held })
+    await taken.durable
+  }
   if (ask.value.ask === 'statement') {
     return bytesResponse(Statement.encode(statementOf(held, 0, 0n), held.channel.macs.statement))
   }

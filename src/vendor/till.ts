@@ -184,6 +184,10 @@ export class Till {
     return read(this.#options.store.cores(held.channel.channelId, held.channel.window.contiguous))
   }
 
+  get now(): UnixSeconds {
+    return this.#options.now()
+  }
+
   /** Resolves when everything that was accepted is stored, or has failed. */
   flush(): Promise<void> {
     return this.#commits.flush()

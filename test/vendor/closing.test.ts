@@ -1,7 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RefusedError } from '../../src/client/index.ts'
 import { equal } from '../../src/crypto/bytes.ts'
-import { headerNames } from '../../src/http/headers.ts'
 import { Client } from '../../src/protocol/index.ts'
 import { CollectError, claim, close, collect } from '../../src/vendor/index.ts'
 import * as Close from '../../src/wire/Close.ts'
@@ -250,11 +248,4 @@ describe('a claim', () => {
     await expect(attempt()).rejects.toThrow(CollectError)
     expect(await collect(town.stall, held, town.bankUrl)).toMatchObject({ settled: price })
   })
-})
-
-test('a channel of which nothing was paid closes with a refusal that says so', async () => {
-  const town = await openTown({ routes: openShop().routes })
-  const channel = await openChannel(town)
-  await expect(channel.close()).rejects.toThrow(RefusedError)
-  expect(headerNames.attachment).toBeDefined()
 })

@@ -9,4 +9,4 @@ export {
 } from './Channel.ts'
 export { checkpoint, type Paid, pay, renew, revealedBy, tick } from './pay.ts'
 export { channelIdentity, commitIdentity, type Entropy, type Proposal, propose } from './propose.ts'
-export { release, takeClosing } from './release.ts'
+export { answer, release } from './release.ts'

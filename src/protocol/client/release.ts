@@ -5,20 +5,19 @@ import type { ClientChannel } from './Channel.ts'
 import { signCheckpoint } from './pay.ts'
 
 /**
- * Answers the vendor's closing with `σ_n` and the final checkpoint; every receipt unlocks. Refuses, and gives nothing, where
- * the closing is not the vendor's, counts other payments than were made, or charges more than was agreed.
+ * Answers the vendor's closing with `σ_n` and the final checkpoint; every receipt unlocks. There is none to release where no
+ * payment was made. Refuses, and gives nothing, where the closing is not the vendor's, counts other payments than were made,
+ * or charges more than was agreed.
  *
  * The channel signs nothing afterwards; the same closing gets the same bytes.
  */
-export function release(
+export function answer(
   channel: ClientChannel,
   closing: Closing.Closing,
-): Refusal | { readonly ok: true; readonly release: Uint8Array } {
-  if (closing.index === 0 && channel.index === 0) {
-    return refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
-  }
+): Refusal | { readonly ok: true; readonly release: Uint8Array | undefined } {
   const disputed = takeClosing(channel, closing)
   if (disputed !== undefined) return disputed
+  if (channel.index === 0) return { ok: true, release: undefined }
   const checkpoint = signCheckpoint(channel, {
     number: channel.segment.number + 1,
     amount: channel.paid,
@@ -29,11 +28,20 @@ export function release(
   return { ok: true, release: Closing.encodeRelease({ channelId, receipt, checkpoint }) }
 }
 
-/**
- * Takes the vendor's last word: nothing is signed afterwards but the release. All there is to do where no payment was made.
- * What it refuses changes nothing.
- */
-export function takeClosing(channel: ClientChannel, closing: Closing.Closing): Refusal | undefined {
+/** The release of a channel that made payments. */
+export function release(
+  channel: ClientChannel,
+  closing: Closing.Closing,
+): Refusal | { readonly ok: true; readonly release: Uint8Array } {
+  const nothing = refuse('ClosingInvalid', 'a channel without payments has no receipt to release')
+  if (closing.index === 0 && channel.index === 0) return nothing
+  const answered = answer(channel, closing)
+  if (!answered.ok) return answered
+  return answered.release === undefined ? nothing : { ok: true, release: answered.release }
+}
+
+/** Takes the vendor's last word: nothing is signed afterwards but the release. What it refuses changes nothing. */
+function takeClosing(channel: ClientChannel, closing: Closing.Closing): Refusal | undefined {
   if (!equal(closing.channelId, channel.channelId)) return refuse('ClosingInvalid', 'the closing names another channel')
   if (!Closing.verify(channel.terms.vendor, closing))
     return refuse('ClosingInvalid', 'the closing is not signed by the vendor')

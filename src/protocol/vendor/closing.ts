@@ -91,6 +91,27 @@ export function acceptRelease(channel: VendorChannel, release: Closing.Release, 
 }
 
 /**
+ * Takes back what a stale channel had stated in the life that was lost: the closing that its client answered, as the bank has
+ * both. It signed one closing at most, so that it charges by it what it had charged, and no closing says less. Gives whether
+ * it was that.
+ */
+export function recallClosing(channel: VendorChannel, closing: Closing.Closing, release: Closing.Release): boolean {
+  const { stale, channelId, terms, spent, paid } = channel
+  const checkpoint = Checkpoint.parse(release.checkpoint)
+  if (!stale || !checkpoint.ok || !equal(closing.channelId, channelId)) return false
+  const { index, transcript, amount: total } = checkpoint.value
+  if (index !== closing.index || !equal(transcript, closing.transcript)) return false
+  if (closing.spent < spent || closing.spent > total || total < paid || total > terms.funds) return false
+  if (!Closing.verify(terms.vendor, closing) || !Checkpoint.verify(terms.channelKey, channelId, checkpoint.value)) {
+    return false
+  }
+  channel.phase = 'closing'
+  channel.spent = closing.spent
+  channel.paid = total
+  return true
+}
+
+/**
  * The vendor's claim on the bank for what it charged, with the best evidence it has: the checkpoint of a release, or else the
  * latest segment's checkpoint and highest coin. Nothing is accepted or charged after it, also where no closing came before
  * it because payments are missing.

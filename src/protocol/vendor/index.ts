@@ -8,7 +8,15 @@ export {
   type VendorChannel,
   type Window,
 } from './Channel.ts'
-export { acceptRelease, chainOf, createClose, createClosing, lastOf, type ReleaseVerdict } from './closing.ts'
+export {
+  acceptRelease,
+  chainOf,
+  createClose,
+  createClosing,
+  lastOf,
+  type ReleaseVerdict,
+  recallClosing,
+} from './closing.ts'
 export { charge, extend, type Reservation, reserve, settle } from './credit.ts'
 export { firstSegment, proven, type Segment, segmentOf } from './segments.ts'
 export { acceptCheckpoint, acceptPayment, acceptTick, type PaymentVerdict, type Received } from './verdict.ts'
