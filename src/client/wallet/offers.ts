@@ -1,6 +1,5 @@
 import * as Offer from '../../http/Offer.ts'
 import { matchPath } from '../../http/routePath.ts'
-import { parseAmount } from '../../wire/amount.ts'
 import type { WalletJournal } from '../journal/contract.ts'
 import { type Fetch, failureOf, reach, readOffer, readText } from '../remote.ts'
 
@@ -51,22 +50,25 @@ export class OfferBook {
     return route?.price
   }
 
-  /** Takes what a 402 says: its offer and its price for this very request. Gives that price where it says one. */
+  /**
+   * Takes what a 402 says: its offer and its price for this very request. Gives that price; none where it is another scheme's,
+   * or for a stream.
+   */
   async learn(response: Response, method: string, url: URL): Promise<bigint | undefined> {
-    const told = readTold(await readText(response, toldMax))
-    if (told.offer !== undefined) await this.#take(told.offer, response.headers)
-    else await this.refresh()
-    if (told.asset !== undefined && told.asset !== this.offer?.asset) return undefined
+    const { offer, price } = readTold(await readText(response, toldMax))
+    if (offer !== undefined) await this.#take(offer, response.headers)
+    else if (/(?:^|,)\s*Lockstep(?:\s|$)/i.test(response.headers.get('WWW-Authenticate') ?? '')) await this.refresh()
+    else return undefined
     const key = keyOf(method, url)
     this.#learnt.delete(key)
-    const price = told.price ?? this.priceOf(method, url)
-    if (price === undefined || told.price === undefined) return price
-    this.#learnt.set(key, price)
+    if (price === undefined) return this.priceOf(method, url)
+    if (price.asset !== this.offer?.asset || price.per !== 'request') return undefined
+    this.#learnt.set(key, price.amount)
     for (const oldest of this.#learnt.keys()) {
       if (this.#learnt.size <= learntMax) break
       this.#learnt.delete(oldest)
     }
-    return price
+    return price.amount
   }
 
   /** Asks for the offer, unless the one that is known is still good. */
@@ -116,8 +118,7 @@ export class OfferBook {
 interface Told {
   /** As JSON. */
   readonly offer?: string
-  readonly price?: bigint
-  readonly asset?: string
+  readonly price?: Offer.Price
 }
 
 /** The most characters that are read of a 402. */
@@ -134,12 +135,10 @@ function readTold(body: string): Told {
     return {}
   }
   const { offer, price } = Object(json) as { offer?: unknown; price?: unknown }
-  const { amount, asset } = Object(price) as { amount?: unknown; asset?: unknown }
-  const value = typeof amount === 'string' ? parseAmount(amount) : undefined
+  const asked = Offer.parsePrice(price)
   return {
     ...(typeof offer === 'object' && offer !== null && { offer: JSON.stringify(offer) }),
-    ...(value?.ok === true && { price: value.value }),
-    ...(typeof asset === 'string' && { asset }),
+    ...(asked.ok && { price: asked.value }),
   }
 }
 

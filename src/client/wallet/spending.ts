@@ -21,6 +21,11 @@ export class Spending {
     this.#spenders.set(spender, host)
   }
 
+  /** It is counted by another, which was read from the journal again. */
+  remove(spender: Spender): void {
+    this.#spenders.delete(spender)
+  }
+
   /** The channel pays nothing more: what it paid today stays counted. */
   end(host: string, spender: Spender, day: bigint): void {
     this.#spenders.delete(spender)

@@ -3,7 +3,7 @@ import type * as Offer from '../../http/Offer.ts'
 import { type Refusal, refuse } from '../../protocol/index.ts'
 import type { UnixSeconds } from '../../wire/amount.ts'
 import type { PayingChannel } from '../channel.ts'
-import { RefusedError, UnansweredError } from '../errors.ts'
+import { JournalError, RefusedError, UnansweredError } from '../errors.ts'
 import type { Wallet } from '../wallet.ts'
 import type { BankDesk } from './bank.ts'
 import type { WalletEvent } from './events.ts'
@@ -59,11 +59,18 @@ export class Tab {
     this.#context.spending.add(this.host, channel)
   }
 
-  /** Pays this vendor nothing more. */
-  dispute(lane: Lane, detail: string): void {
-    this.#distrust ??= detail
-    this.emit({ kind: 'disputed', channel: idOf(lane), detail })
-    this.#wake()
+  /** What a failed payment means for the channel. Gives `again` where nothing was signed and another channel may pay. */
+  async failed(lane: Lane, what: { readonly method: string; readonly url: string }, error: unknown): Promise<'again'> {
+    if (error instanceof JournalError) await this.#reopen(lane)
+    if (!(error instanceof RefusedError)) throw error
+    if (error.reason === 'FundsExhausted' || error.reason === 'ChannelExpired') {
+      this.retire(lane)
+      return 'again'
+    }
+    const { frozen } = lane.channel.state
+    if (error.reason === 'ClosingDisputed' && frozen !== undefined) this.#dispute(lane, frozen)
+    else this.emit({ kind: 'refused', ...what, cause: error })
+    throw error
   }
 
   /** Promises a price out of a channel, which is opened where there is none, and waits while too much is at risk. */
@@ -116,12 +123,35 @@ export class Tab {
   async close(): Promise<void> {
     while (this.#isRunning()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     for (const lane of this.#lanes) this.retire(lane)
+    await this.closings()
+  }
+
+  /** Resolves when the channels that are being closed have been, well or not. */
+  async closings(): Promise<void> {
     await Promise.all(this.#closing.values())
   }
 
   emit(event: Bare<WalletEvent>): void {
     const { emit, money } = this.#context
     emit({ ...event, host: this.host, asset: money.asset })
+  }
+
+  /** Pays this vendor nothing more. */
+  #dispute(lane: Lane, detail: string): void {
+    if (this.#distrust !== undefined) return
+    this.#distrust = detail
+    this.emit({ kind: 'disputed', channel: idOf(lane), detail })
+    this.#wake()
+  }
+
+  /** Its journal failed: what the channel is in memory is more than what is stored. It is read again. */
+  async #reopen(lane: Lane): Promise<void> {
+    if (!this.#lanes.delete(lane)) return
+    const stored = (await this.#context.opener.channels()).find(({ state }) =>
+      equal(state.channelId, lane.channel.state.channelId),
+    )
+    this.#context.spending.remove(lane.channel)
+    if (stored !== undefined) this.add(stored)
   }
 
   #usable(price: bigint): Lane | undefined {
@@ -159,7 +189,7 @@ export class Tab {
     const life = wanted < longest ? wanted : longest
     const open = (funds: bigint): Promise<PayingChannel> => opener.open(this.origin, { funds, life, offer })
     try {
-      const channel = await this.#openWith(open, this.#fundsFor(price))
+      const channel = await this.#openWith(open, this.#fundsFor(price, offer))
       this.add(channel)
       const funds = money.format(channel.state.terms.funds)
       this.emit({ kind: 'opened', channel: toHex(channel.state.channelId), funds })
@@ -192,10 +222,10 @@ export class Tab {
     }
   }
 
-  #fundsFor(price: bigint): Funds {
+  #fundsFor(price: bigint, { unitPrice }: Offer.Offer): Funds {
     const { limits, desk, money } = this.#context
     const { rules, limits: bankLimits } = desk.offer()
-    const smallest = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, price, 1n]
+    const smallest = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, price, unitPrice]
     const least = smallest.reduce((highest, one) => (one > highest ? one : highest))
     const { channel } = limits
     if (channel !== undefined && channel < least) {
@@ -266,7 +296,8 @@ const runningMax = 512
 const requestsAChannel = 1_024n
 const secondsOfDay = 86_400n
 
-function dayOf(now: UnixSeconds): bigint {
+/** Days since 1970, UTC. */
+export function dayOf(now: UnixSeconds): bigint {
   return now / secondsOfDay
 }
 
@@ -275,6 +306,6 @@ function idOf({ channel }: Lane): string {
 }
 
 function cheapest(offer: Offer.Offer | undefined): bigint {
-  const prices = offer?.routes.map(({ price }) => price) ?? []
+  const prices = offer?.routes.flatMap(({ price }) => (price > 0n ? [price] : [])) ?? []
   return prices.reduce((least, price) => (price < least ? price : least), prices[0] ?? 1n)
 }

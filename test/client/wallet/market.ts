@@ -1,7 +1,13 @@
 /** A bank, vendors and a wallet that buys from them: real stores, real sockets. */
 
 import type { Bank } from '../../../src/bank/service.ts'
-import { type PayingWallet, type PayingWalletOptions, type WalletEvent, wallet } from '../../../src/client/index.ts'
+import {
+  type PayingWallet,
+  type PayingWalletOptions,
+  RefusedError,
+  type WalletEvent,
+  wallet,
+} from '../../../src/client/index.ts'
 import { temporaryPath } from '../../bank/support.ts'
 import { onEnd, openBankServer, openStall, type Stall, type StallOptions } from '../../e2e/town.ts'
 import { account } from '../../protocol/world.ts'
@@ -42,4 +48,14 @@ export async function openTestWallet(bank: string, change: Partial<PayingWalletO
     events,
     of: (kind) => events.filter((event): event is Extract<WalletEvent, { kind: typeof kind }> => event.kind === kind),
   }
+}
+
+/** What a promise is refused with. */
+export async function refusalOf(promise: Promise<unknown>): Promise<RefusedError> {
+  const error = await promise.then(
+    () => undefined,
+    (caught: unknown) => caught,
+  )
+  if (error instanceof RefusedError) return error
+  throw new Error(`it was not refused: ${String(error)}`, { cause: error })
 }
