@@ -16,6 +16,7 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   backup: async () => (await import('./commands/backup.ts')).backup,
   restore: async () => (await import('./commands/restore.ts')).restore,
+  mcp: async () => (await import('./commands/mcp.ts')).mcp,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 
@@ -71,7 +72,9 @@ const expected: ReadonlySet<string> = new Set([
   'CollectError',
   'ListenError',
   'OpsListenError',
+  'PaywallError',
   'PortBusyError',
+  'PriceError',
   'RefusedError',
   'StoreError',
   'UnansweredError',

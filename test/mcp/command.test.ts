@@ -1,0 +1,83 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Client } from '@modelcontextprotocol/sdk/client/index.js'
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
+import { expect, test } from 'vitest'
+import { wallet } from '../../src/client/index.ts'
+import { toHex } from '../../src/crypto/bytes.ts'
+import { temporaryPath } from '../bank/support.ts'
+import { lockstep, root } from '../cli/processes.ts'
+import { onEnd } from '../e2e/town.ts'
+import { account } from '../protocol/world.ts'
+import { openPayTown } from '../vendor/town.ts'
+
+const plain = fileURLToPath(new URL('./plainProcess.ts', import.meta.url))
+
+test('lockstep mcp sells the tools of a server and pays for them, neither side knowing of it', async () => {
+  const store = `sqlite:${temporaryPath('tools.db')}`
+  const { pay, bankUrl } = await openPayTown({ store })
+  // It only made the key and registered it: the process is the vendor.
+  await pay.close()
+  const notes = temporaryPath('notes')
+  const walletPath = temporaryPath('wallet.db')
+  writeFileSync(walletPath.replace('.db', '.key'), `${toHex(account.secret)}\n`, { mode: 0o600 })
+  const program = join(root, 'bin/lockstep.js')
+  const sell = ['sell', '--bank', bankUrl, '--store', store, '--price', 'forecast=0.001', '--max', 'story=0.01']
+  const transport = new StdioClientTransport({
+    command: process.execPath,
+    args: [
+      ...[program, 'mcp', 'buy', '--bank', bankUrl, '--store', walletPath, '--request', '0.005', '--'],
+      ...[process.execPath, program, 'mcp', ...sell, '--', process.execPath, plain, notes],
+    ],
+    stderr: 'pipe',
+  })
+  const client = new Client({ name: 'test', version: '1.0.0' })
+  await client.connect(transport)
+  onEnd(() => client.close())
+
+  const forecast = { name: 'forecast', arguments: { city: 'Graz' } }
+  expect(await client.callTool(forecast)).toMatchObject({ content: [{ text: 'rain in Graz' }] })
+  expect(await client.callTool({ name: 'time' })).toMatchObject({ content: [{ text: 'noon' }] })
+  await expect(client.callTool({ name: 'story', arguments: { words: 3 } })).rejects.toThrow(/budget\.request/)
+  expect(await client.callTool(forecast)).toMatchObject({ content: [{ text: 'rain in Graz' }] })
+  expect(readFileSync(notes, 'utf8')).toBe('forecast Graz 1\ntime\nforecast Graz 1\n')
+  await client.close()
+
+  const w = await wallet({ bank: bankUrl, store: walletPath })
+  onEnd(() => w.stop())
+  expect(await w.balance()).toMatchObject({ inChannels: expect.stringMatching(/^\d/) as string })
+})
+
+test('lockstep mcp says in one line how it is used', async () => {
+  for (const [args, says] of [
+    [['mcp'], /say sell or buy/],
+    [['mcp', 'sell', '--bank', 'http://127.0.0.1:1'], /after --/],
+    [['mcp', 'sell', '--bank', 'http://127.0.0.1:1', '--store', 'sqlite::memory:', '--', 'x'], /--price TOOL=PRICE/],
+    [
+      ['mcp', 'sell', '--bank', 'http://127.0.0.1:1', '--store', 'sqlite::memory:', '--price', 'a', '--', 'x'],
+      /forecast=0\.001/,
+    ],
+    [['mcp', 'buy', '--', 'x'], /--bank is missing/],
+  ] as const) {
+    const { code, stdout, stderr } = await lockstep(args)
+    expect({ code, stdout, lines: stderr.trim().split('\n').length }).toEqual({ code: 2, stdout: '', lines: 1 })
+    expect(stderr).toMatch(says)
+  }
+  const away = [
+    'mcp',
+    'sell',
+    '--bank',
+    'http://127.0.0.1:1',
+    '--store',
+    'sqlite::memory:',
+    '--price',
+    'a=1',
+    '--',
+    'x',
+  ]
+  const { code, stderr } = await lockstep(away)
+  expect(code).toBe(1)
+  expect(stderr).toMatch(/does not answer/)
+  expect(existsSync('x')).toBe(false)
+})
