@@ -25,18 +25,23 @@ async function answer(
     }
   } catch (error) {
     onError(error)
-    const isStore = error instanceof EvictedError || error instanceof StoreUnavailableError
-    return isStore
-      ? problemResponse({ reason: 'StoreUnavailable', detail: 'the vendor cannot reach its store' })
-      : problemResponse({ reason: 'Internal', detail: 'the vendor failed; its operator finds the cause in its log' })
+    return failureResponse(error)
   }
   if (request.method === 'OPTIONS') return preflightResponse()
   const { pathname } = new URL(request.url)
   return problemResponse({ reason: 'NotFound', detail: `nothing is at ${pathname.slice(0, 200)}` })
 }
 
+/** What a client hears of a failure: that there was one, and whether the same may be sent again. */
+export function failureResponse(error: unknown): Response {
+  const isStore = error instanceof EvictedError || error instanceof StoreUnavailableError
+  return isStore
+    ? problemResponse({ reason: 'StoreUnavailable', detail: 'the vendor cannot reach its store' })
+    : problemResponse({ reason: 'Internal', detail: 'the vendor failed; its operator finds the cause in its log' })
+}
+
 /** What a browser asks before it sends headers that are not its own. It may remember the answer for a day. */
-function preflightResponse(): Response {
+export function preflightResponse(): Response {
   return new Response(null, {
     status: 204,
     headers: {
@@ -51,9 +56,9 @@ function preflightResponse(): Response {
 export function allowBrowsers(response: Response): Response {
   const headers = new Headers(response.headers)
   if (!headers.has('Access-Control-Allow-Origin')) headers.set('Access-Control-Allow-Origin', '*')
-  headers.append(
-    'Access-Control-Expose-Headers',
-    `${headerNames.statement}, ${headerNames.stream}, WWW-Authenticate, ETag`,
-  )
+  const exposed = headers.get('Access-Control-Expose-Headers') ?? ''
+  if (!exposed.includes(headerNames.statement)) headers.append('Access-Control-Expose-Headers', exposedHeaders)
   return new Response(response.body, { status: response.status, headers })
 }
+
+const exposedHeaders = `${headerNames.statement}, ${headerNames.stream}, WWW-Authenticate, ETag`

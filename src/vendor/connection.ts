@@ -33,9 +33,9 @@ export class PortBusyError extends Error {
   }
 }
 
-/** The path and query of a request. Its Host header names nothing that is trusted. */
-export function pathOf({ url = '/' }: IncomingMessage): string {
-  return url.startsWith('/') ? url : '/'
+/** The path and query of a request, whole where a router has taken what it is mounted at off its address. */
+export function pathOf({ url = '/', originalUrl = url }: IncomingMessage & { readonly originalUrl?: string }): string {
+  return originalUrl.startsWith('/') ? originalUrl : '/'
 }
 
 /**
@@ -104,7 +104,7 @@ export async function send(outgoing: ServerResponse, response: Response): Promis
   outgoing.end()
 }
 
-function drained(outgoing: ServerResponse): Promise<void> {
+export function drained(outgoing: ServerResponse): Promise<void> {
   return new Promise((resolve) => {
     const done = (): void => {
       outgoing.removeListener('drain', done).removeListener('close', done)

@@ -74,6 +74,9 @@ export function answeredResponse(held: Held, { answer, statement, rest }: Served
   const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]))
   for (const [name, value] of Object.entries(statementHeaders(held, statement))) headers.set(name, value)
   const isEmpty = [204, 205, 304].includes(answer.status)
+  if (rest === undefined && !isEmpty && !headers.has('Content-Length')) {
+    headers.set('Content-Length', String(answer.body.length))
+  }
   const body = rest === undefined ? new Uint8Array(answer.body) : joined(answer.body, rest)
   return new Response(isEmpty ? null : body, { status: answer.status, headers })
 }
@@ -128,7 +131,7 @@ export function createOfferResponse(offer: Offer.Offer): (request: Request) => R
 }
 
 /** A body no longer than `sizeMax`, or `undefined`. Stops reading at the limit. */
-export async function readBody(request: Request, sizeMax: number): Promise<Uint8Array | undefined> {
+export async function readBody(request: Pick<Request, 'body'>, sizeMax: number): Promise<Uint8Array | undefined> {
   const reader = request.body?.getReader()
   if (reader === undefined) return new Uint8Array(0)
   const chunks: Uint8Array[] = []

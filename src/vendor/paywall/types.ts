@@ -18,6 +18,8 @@ export interface PaywallOptions {
   readonly key?: string
   /** Where clients reach this vendor, no slash at its end. Without it, each request's own origin. */
   readonly publicUrl?: string
+  /** Believe X-Forwarded-Host and X-Forwarded-Proto: only where a proxy of yours sets them. */
+  readonly trustProxy?: boolean
   /** This process among others that share the store. */
   readonly node?: string
   /** What the vendor may have to say of itself one day: its offer commits to it. */
@@ -140,6 +142,8 @@ export interface Paywall {
   listen(options: ListenOptions): Promise<RunningServer>
   /** Claims what was charged on every channel, now: all of them are closed by it. */
   collect(): Promise<readonly { readonly channel: string; readonly settled: bigint }[]>
+  /** Bytes of a request body. */
+  readonly bodySizeMax: number
   /** What lies below: for streams, and for what has to close a channel itself. */
   readonly closing: ClosingOptions
   /** Lets what runs end, and closes servers and store. Channels stay open: the next start goes on with them. */

@@ -1,0 +1,79 @@
+/** A paywall as middleware of Hono. Handlers stay as they are. */
+
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Meter, Payment, Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import { BodyReadError } from './rawBody.ts'
+
+export { BodyReadError } from './rawBody.ts'
+
+export interface HonoPaywall {
+  /** Answers what every vendor answers: `app.use(paid.handle)`, before the routes. */
+  readonly handle: MiddlewareHandler
+  /** What follows it costs as much for each request. If that fails, or answers with a status from 400 on, nothing is charged. */
+  each(price: Price, options?: PriceOptions): MiddlewareHandler
+  /** What follows it says on its payment's `meter` what it costs, up to a ceiling. */
+  metered(options: PriceOptions & { readonly max: string }): MiddlewareHandler
+  /** The payment of a request, in a handler behind a price. */
+  payment(context: Context): Payment & { readonly meter: Meter }
+}
+
+/**
+ * ```ts
+ * const paid = forHono(pay)
+ * app.use(paid.handle)
+ * app.get('/joke', paid.each('0.001'), (context) => context.json({ joke: '…' }))
+ * ```
+ */
+export function forHono(pay: Paywall): HonoPaywall {
+  const payments = new WeakMap<Context, Payment & { readonly meter: Meter }>()
+  const guard =
+    (tag: PriceTag): MiddlewareHandler =>
+    async (context, next) => {
+      let isRun = false
+      const response = await pay.sell(requestOf(context), tag, async (_paid, meter, payment) => {
+        isRun = true
+        payments.set(context, { ...payment, meter })
+        await next()
+        if (context.error !== undefined) throw context.error
+        return context.res
+      })
+      if (!isRun) return response
+      // Set over another one, Hono would mix the headers of both.
+      context.res = undefined
+      context.res = response
+      return undefined
+    }
+  return {
+    async handle(context, next) {
+      const response = await pay.handle(context.req.raw)
+      return response ?? next()
+    },
+    each: (price, options) => guard(pay.price(price, options)),
+    metered: (options) => guard(pay.ceiling(options)),
+    payment(context) {
+      const payment = payments.get(context)
+      if (payment === undefined) throw new Error('this request is behind no price: put paid.each(…) before its handler')
+      return payment
+    },
+  }
+}
+
+/** The request with its body, which the handler can read again. Throws {@link BodyReadError} where something has parsed it. */
+function requestOf({ req }: Context): Request {
+  const { raw, bodyCache } = req
+  if (!raw.bodyUsed) return raw.clone()
+  const kept = bodyCache.arrayBuffer
+  if (kept === undefined) {
+    throw new BodyReadError(
+      'a middleware has read the request before the paywall: let the paid route come before it, or read c.req.arrayBuffer() there',
+    )
+  }
+  // Hono keeps what is being read: its bytes follow.
+  const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async start(controller) {
+      controller.enqueue(new Uint8Array(await Promise.resolve(kept)))
+      controller.close()
+    },
+  })
+  return new Request(raw.url, { method: raw.method, headers: raw.headers, body, duplex: 'half' } as RequestInit)
+}
