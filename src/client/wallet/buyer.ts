@@ -107,7 +107,7 @@ export class Buyer {
   ): Promise<{ readonly response: Response; readonly lane: Lane } | 'again'> {
     const { money } = this.#options
     const what = { method, url: url.href }
-    const lane = await tab.promise(price, signal)
+    const lane = await tab.promise({ price, signal })
     const channel = toHex(lane.channel.state.channelId)
     let isRedeemed = false
     const redeem = (): void => {

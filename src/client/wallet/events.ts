@@ -15,6 +15,16 @@ export type WalletEvent = { readonly host: string; readonly asset: string } & (
       readonly status: number
     }
   | {
+      /** A stream has ended, or was left. */
+      readonly kind: 'streamed'
+      readonly method: string
+      readonly url: string
+      readonly channel: string
+      /** That came. */
+      readonly units: number
+      readonly unitPrice: string
+    }
+  | {
       /** A request is sent again, with the same bytes: it is paid once. */
       readonly kind: 'retried'
       readonly method: string

@@ -50,6 +50,12 @@ export class OfferBook {
     return route?.price
   }
 
+  /** What a unit of a stream costs, as far as the offer says. */
+  unitPriceOf({ pathname }: URL): bigint | undefined {
+    const routes = this.#known?.offer.routes ?? []
+    return routes.find(({ path, per }) => per === 'unit' && matchPath(path, pathname) !== undefined)?.price
+  }
+
   /**
    * Takes what a 402 says: its offer and its price for this very request. Gives that price; none where it is another scheme's,
    * or for a stream.

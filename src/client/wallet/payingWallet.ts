@@ -12,6 +12,7 @@ import { chooseAsset, limitsOf, moneyOf } from './money.ts'
 import { OfferBook } from './offers.ts'
 import type { PayingWalletOptions } from './options.ts'
 import { Spending } from './spending.ts'
+import { buyStream, type WalletStreamOptions } from './streaming.ts'
 import { dayOf, Tab, type TabContext } from './tab.ts'
 
 /** What a platform gives beside a home. */
@@ -103,6 +104,16 @@ export class PayingWallet {
   readonly fetch = async (input: string | URL | Request, init?: RequestInit): Promise<Response> => {
     this.#assertOpen()
     return this.#buyer.fetch(input, init)
+  }
+
+  /**
+   * Pays for a stream unit by unit, over a WebSocket or server-sent events, and yields what it delivers. Whoever stops reading
+   * stops paying: `break` out of the loop, and only what came is charged.
+   */
+  stream(url: string | URL, options: WalletStreamOptions = {}): AsyncGenerator<Uint8Array, void> {
+    this.#assertOpen()
+    const { money, limits } = this.#context
+    return buyStream({ buyer: this.#buyer, money, limits, tabAt: (origin) => this.#tabAt(origin) }, url, options)
   }
 
   /** Has requests to this origin travel over something else than the network, such as a connection to an MCP server. */

@@ -74,7 +74,7 @@ export class Tab {
   }
 
   /** Promises a price out of a channel, which is opened where there is none, and waits while too much is at risk. */
-  async promise(price: bigint, signal?: AbortSignal): Promise<Lane> {
+  async promise({ price, risk = price, signal }: Promised): Promise<Lane> {
     for (;;) {
       signal?.throwIfAborted()
       this.#assertTrust()
@@ -83,12 +83,13 @@ export class Tab {
         await this.#openOnce(price)
         continue
       }
-      if (lane.running < runningMax && !this.#isRisky(lane, price)) {
+      const risky = this.#assessRisk(lane, risk)
+      if (lane.running < runningMax && risky === undefined) {
         lane.promised += price
         lane.running += 1
         return lane
       }
-      if (!this.#isRunning()) throw new RefusedError(this.#assessRisk(lane, price)!)
+      if (risky !== undefined && !this.#isRunning()) throw new RefusedError(risky)
       await new Promise<void>((resolve) => this.#waiting.push(resolve))
     }
   }
@@ -259,10 +260,6 @@ export class Tab {
     throw new RefusedError(refuse('ClosingDisputed', detail))
   }
 
-  #isRisky(lane: Lane, price: bigint): boolean {
-    return this.#assessRisk(lane, price) !== undefined
-  }
-
   #assessRisk(lane: Lane, price: bigint): Refusal | undefined {
     const { limits, money } = this.#context
     const { atRisk } = limits
@@ -281,6 +278,14 @@ export class Tab {
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
+}
+
+interface Promised {
+  /** The most that is bought for, in base units. */
+  readonly price: bigint
+  /** The most of it that is ahead of what was delivered. */
+  readonly risk?: bigint
+  readonly signal?: AbortSignal | undefined
 }
 
 /** Base units to put into a channel. */

@@ -1,0 +1,126 @@
+import { toHex } from '../../crypto/bytes.ts'
+import { RefusedError } from '../errors.ts'
+import type { Buyer } from './buyer.ts'
+import type { Lane } from './lane.ts'
+import type { Limits, Money } from './money.ts'
+import type { Tab } from './tab.ts'
+
+/** How a stream is bought. Amounts are decimal strings in the wallet's asset. */
+export interface WalletStreamOptions {
+  /** The most that one unit may cost. Left out: what the offer says, within `budget.request`. */
+  readonly unitPrice?: string
+  /** The most that the whole stream may cost: it is paid no further. */
+  readonly max?: string
+  /** Units paid ahead of what came: what is at risk, and what hides the way there and back. */
+  readonly ahead?: number
+  /** How it travels; server-sent events pass where WebSockets do not. */
+  readonly transport?: 'websocket' | 'events'
+  /** Gives the stream up. What came until then is paid, and no more. */
+  readonly signal?: AbortSignal
+}
+
+export interface StreamingOptions {
+  readonly buyer: Buyer
+  readonly money: Money
+  readonly limits: Limits
+  readonly tabAt: (origin: string) => Tab
+}
+
+/** Pays for a stream unit by unit, and yields what it delivers. */
+export async function* buyStream(
+  { buyer, money, limits, tabAt }: StreamingOptions,
+  input: string | URL,
+  options: WalletStreamOptions,
+): AsyncGenerator<Uint8Array, void> {
+  const url = new URL(input)
+  const tab = tabAt(originOf(url))
+  const price = await unitPriceOf(tab, url)
+  assertCheap(price, options.unitPrice, money)
+  await buyer.permit(tab, { method: 'GET', url, price, kind: 'stream' })
+  const unitsMax = options.max === undefined ? undefined : unitsFor(money.parse(options.max, 'max'), price, 'max')
+  const aheadMax = limits.atRisk === undefined ? aheadDefault : unitsFor(limits.atRisk, price, 'budget.atRisk')
+  const ahead = Math.min(options.ahead ?? aheadDefault, aheadMax, unitsMax ?? aheadDefault)
+  const total = BigInt(unitsMax ?? ahead) * price
+  const lane = await tab.promise({ price: total, risk: BigInt(ahead) * price, signal: options.signal })
+  yield* run({ tab, lane, url, price, total, money }, { ...options, ahead, unitsMax })
+}
+
+interface Running {
+  readonly tab: Tab
+  readonly lane: Lane
+  readonly url: URL
+  readonly price: bigint
+  readonly total: bigint
+  readonly money: Money
+}
+
+async function* run(
+  { tab, lane, url, price, total, money }: Running,
+  { ahead, unitsMax, transport, signal }: WalletStreamOptions & { readonly unitsMax: number | undefined },
+): AsyncGenerator<Uint8Array, void> {
+  const what = { method: 'GET', url: url.href }
+  let promised = total
+  let units = 0
+  try {
+    const stream = lane.channel.stream(url.href, {
+      price,
+      ...(ahead !== undefined && { ahead }),
+      ...(unitsMax !== undefined && { unitsMax }),
+      ...(transport && { transport }),
+      ...(signal && { signal }),
+      assess: (more) => {
+        const part = price < promised ? price : promised
+        promised -= part
+        tab.redeem(lane, part)
+        return tab.assess(more)
+      },
+    })
+    for await (const unit of stream) {
+      units += 1
+      yield unit
+    }
+  } catch (error) {
+    // A stream is bound to its channel: another one cannot go on with it.
+    await tab.failed(lane, what, error)
+    const detail = `the channel of this stream was used up after ${units} units: say with max what it may cost`
+    throw new RefusedError({ reason: 'FundsExhausted', detail })
+  } finally {
+    tab.redeem(lane, promised)
+    tab.done(lane)
+    const channel = toHex(lane.channel.state.channelId)
+    tab.emit({ kind: 'streamed', ...what, channel, units, unitPrice: money.format(price) })
+  }
+}
+
+async function unitPriceOf(tab: Tab, url: URL): Promise<bigint> {
+  await tab.offers.recall()
+  if (tab.offers.unitPriceOf(url) === undefined) await tab.offers.refresh()
+  const asked = tab.offers.unitPriceOf(url)
+  if (asked === undefined) {
+    throw new RefusedError({ reason: 'NotFound', detail: `${tab.host} offers no stream at ${url.pathname}` })
+  }
+  return asked
+}
+
+function assertCheap(price: bigint, unitPrice: string | undefined, money: Money): void {
+  const most = unitPrice === undefined ? price : money.parse(unitPrice, 'unitPrice')
+  if (price <= most) return
+  const detail = `a unit costs ${money.say(price)}; unitPrice allows ${money.say(most)}`
+  throw new RefusedError({ reason: 'BudgetExceeded', detail })
+}
+
+/** How many units an amount pays for. */
+function unitsFor(most: bigint, price: bigint, what: string): number {
+  const units = price === 0n ? unitsEver : most / price
+  if (units < 1n) throw new RefusedError({ reason: 'BudgetExceeded', detail: `${what} is below the price of one unit` })
+  return Number(units < unitsEver ? units : unitsEver) // A count of units, not an amount.
+}
+
+/** A WebSocket's address has the offer of its http one. */
+function originOf(url: URL): string {
+  const { protocol, host } = url
+  return `${protocol === 'wss:' || protocol === 'https:' ? 'https:' : 'http:'}//${host}`
+}
+
+const aheadDefault = 8
+const unitsEver = 1_000_000_000n
