@@ -66,8 +66,9 @@ export async function startService(
   role: 'bank' | 'vendor',
   config: string,
   env: Readonly<Record<string, string>> = {},
+  user?: number,
 ): Promise<Service> {
-  const { child, said } = launch([role, '--config', config], env)
+  const { child, said } = launch([role, '--config', config], env, user)
   const ended = new Promise<Ran>((resolve) => {
     child.once('close', (code) => resolve({ code, ...said }))
   })
@@ -176,10 +177,12 @@ export function freePort(): Promise<number> {
 function launch(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
+  user?: number,
 ): { readonly child: ChildProcess; readonly said: { stdout: string; stderr: string } } {
   const child = spawn(process.execPath, [launcher, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
+    ...(user !== undefined && { uid: user, gid: user }),
   })
   const said = { stdout: '', stderr: '' }
   child.stdout.on('data', (text: Buffer) => {
