@@ -30,7 +30,7 @@ async function closeAsVendor(loaded: LoadedConfig, channel: string): Promise<unk
   const store = await openVendorDatabase(config.store)
   try {
     const identity = vendorIdentity(config.identity, settlement, await store.restoredAt())
-    const till = createTill(config, { store, settlement, frame, identity })
+    const till = createTill(config, { store, settlement, frame, identity, now: systemTime })
     const claimed = await claimAtBank(
       config.banks,
       { till, store, vendor: settlement },

@@ -137,6 +137,7 @@ export interface VendorJobsConfig {
   readonly closeEverySeconds: number
   readonly closeMarginSeconds: number
   readonly archiveEverySeconds: number
+  readonly clockEverySeconds: number
 }
 
 export interface ClientConfig {
@@ -347,6 +348,11 @@ const vendor: Field<VendorConfig | undefined> = optionalSection<VendorConfig>(
           seconds(1, day),
           3600,
           'How often the vendor packs the payments of closed channels, and forgets old ones.',
+        ),
+        clockEverySeconds: withDefault(
+          seconds(1, 3600),
+          60,
+          'How often the vendor asks its banks for the time, by which channels end.',
         ),
       },
       'What the vendor does by itself.',

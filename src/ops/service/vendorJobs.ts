@@ -1,4 +1,5 @@
 import { toHex } from '../../crypto/bytes.ts'
+import type { BankTime } from '../../vendor/bankTime.ts'
 import { type ClosingOptions, CollectError, claimAtBank, createCloseJob } from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
 import { amountIn, countIn } from '../audit/rows.ts'
@@ -8,7 +9,7 @@ import { errorDetails, type Logger } from '../log/logger.ts'
 import type { Unclaimed } from '../metrics/catalogue.ts'
 import { bump, type Tally } from '../metrics/tally.ts'
 import { createArchiveJob } from './archiveJob.ts'
-import { systemTime } from './clock.ts'
+import { hearBanks } from './hearBanks.ts'
 import type { Job } from './jobs.ts'
 
 /** What a vendor does by itself: it claims before deadlines, and looks what there is to claim. */
@@ -16,6 +17,7 @@ export function vendorJobs(
   config: VendorConfig,
   deps: {
     readonly closing: ClosingOptions
+    readonly time: BankTime
     readonly store: VendorDatabase
     /** Payments whose handler was running when the vendor stopped. */
     readonly doubtful: readonly StoredPayment[]
@@ -24,7 +26,7 @@ export function vendorJobs(
     readonly logger: Logger
   },
 ): readonly Job[] {
-  const { closing, store, doubtful, unclaimed, claims, logger } = deps
+  const { closing, time, store, doubtful, unclaimed, claims, logger } = deps
   const inDoubt = new Set(doubtful.map(nameOf))
   const close: Job = {
     name: 'close',
@@ -33,7 +35,7 @@ export function vendorJobs(
       {
         due: (until, limit) => store.due(until, limit),
         claim: (reference) => claimAtBank(config.banks, closing, reference),
-        now: systemTime,
+        now: time.now,
         onClaimed(claimed) {
           bump(claims, 'settled')
           logger.info('claimed', claimed)
@@ -51,7 +53,12 @@ export function vendorJobs(
   const tidy: Job = {
     name: 'archive',
     everySeconds: config.jobs.archiveEverySeconds,
-    run: createArchiveJob({ store, now: systemTime, logger }, config),
+    run: createArchiveJob({ store, now: time.now, logger }, config),
+  }
+  const clock: Job = {
+    name: 'clock',
+    everySeconds: config.jobs.clockEverySeconds,
+    run: () => hearBanks(time, config.banks, logger),
   }
   const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
   async function watchOnce(): Promise<void> {
@@ -59,7 +66,7 @@ export function vendorJobs(
     unclaimed.inDoubt =
       inDoubt.size === 0 ? 0 : (await store.running()).filter((payment) => inDoubt.has(nameOf(payment))).length
   }
-  return [close, watch, tidy]
+  return [close, watch, tidy, clock]
 }
 
 function nameOf({ channelId, index }: StoredPayment): string {

@@ -2,6 +2,7 @@ import { backend } from '../../crypto/backend.ts'
 import { toHex } from '../../crypto/bytes.ts'
 import type * as Schnorr from '../../crypto/Schnorr.ts'
 import type { Offer } from '../../http/index.ts'
+import { type BankTime, createBankTime } from '../../vendor/bankTime.ts'
 import {
   type ClosingOptions,
   management,
@@ -19,8 +20,8 @@ import { serviceFamilies, type Unclaimed, vendorFamilies } from '../metrics/cata
 import { countPayments, createVendorCounters, meterCommits, meterHandler, meterTill } from '../metrics/metered.ts'
 import { openExposition } from '../metrics/prometheus.ts'
 import { serveAdmin } from './admin.ts'
-import { systemTime } from './clock.ts'
 import { type Goods, goodsOf } from './configuredRoutes.ts'
+import { hearBanks } from './hearBanks.ts'
 import { createJobCounters, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
@@ -40,11 +41,12 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
   const jobCounters = createJobCounters()
   const unclaimed: Unclaimed = { value: new Map(), channels: 0, deadline: undefined, inDoubt: 0 }
   const opened = new Opened(logger)
+  const time = createBankTime()
   let store: VendorDatabase | undefined
   const readiness = createReadiness({
     store: async () => {
       if (store === undefined) throw new Error('is not open yet')
-      await store.due(systemTime(), 1)
+      await store.due(time.now(), 1)
     },
     writes: lastWriteCheck(counters.commits, () => performance.now()),
   })
@@ -64,8 +66,12 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       nowMs: () => performance.now(),
       onDone: countPayments(counters, config.asset),
     })
+    // A bank that is away is asked again by a job.
+    await hearBanks(time, config.banks, logger).catch((error: unknown) =>
+      logger.warn('no bank answers', errorDetails(error)),
+    )
     const identity = vendorIdentity(config.identity, settlement, await database.restoredAt())
-    const till = meterTill(createTill(config, { store, settlement, frame, identity }), counters)
+    const till = meterTill(createTill(config, { store, settlement, frame, identity, now: time.now }), counters)
     opened.add('till', () => till.stop())
     const closing: ClosingOptions = { till, store, vendor: settlement }
     const onError = (error: unknown): void => logger.error('request failed', errorDetails(error, { withStack: true }))
@@ -87,7 +93,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
     opened.add('server', () => server.close())
     const jobs = startJobs(
       { logger, counters: jobCounters, nowMs: Date.now, chance: Math.random },
-      vendorJobs(config, { closing, store: database, doubtful, unclaimed, claims: counters.claims, logger }),
+      vendorJobs(config, { closing, time, store: database, doubtful, unclaimed, claims: counters.claims, logger }),
     )
     opened.add('jobs', () => jobs.stop())
     const admin = await serveAdmin(config.adminSocket, vendorActions(config, closing))
@@ -135,18 +141,20 @@ export function createTill(
     settlement,
     frame,
     identity,
+    now,
   }: {
     readonly store: VendorDatabase
     readonly settlement: Schnorr.KeyPair
     readonly frame: Schnorr.KeyPair
     readonly identity: Uint8Array
+    readonly now: BankTime['now']
   },
 ): Till {
   const { banks, network, asset, lockSchemes, lifeMinSeconds, graceMinSeconds, node } = config
   return new Till({
     store,
     frameKey: frame.secret,
-    now: systemTime,
+    now,
     identity,
     ...(node !== undefined && { lease: { store, node } }),
     acceptance: {
