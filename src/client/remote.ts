@@ -27,7 +27,10 @@ export async function get(
   return readText(await ask(fetch, url, { headers }), sizeMax)
 }
 
-/** Posts bytes and gives the bytes of the answer, at most `sizeMax`; a problem document becomes a {@link RefusedError}. */
+/**
+ * Posts bytes and gives the bytes of the answer, at most `sizeMax`; a problem document becomes a {@link RefusedError}. A server that
+ * says it is still at it (202) is asked again, with the same bytes.
+ */
 export async function post(
   fetch: Fetch,
   url: string,
@@ -36,9 +39,18 @@ export async function post(
   more: Readonly<Record<string, string>> = {},
 ): Promise<Uint8Array<ArrayBuffer>> {
   const headers = { 'Content-Type': 'application/octet-stream', ...more }
-  const response = await ask(fetch, url, { method: 'POST', headers, body: new Uint8Array(body) })
-  return read(response, sizeMax)
+  for (let asked = 1; asked <= askedMax; asked++) {
+    const response = await ask(fetch, url, { method: 'POST', headers, body: new Uint8Array(body) })
+    const answer = await read(response, sizeMax)
+    if (response.status !== 202) return answer
+    await new Promise((resolve) => setTimeout(resolve, againMs))
+  }
+  throw new UnansweredError(`${url} is still at it after ${askedMax} questions: ask again later`)
 }
+
+/** A vendor takes some seconds to answer a question that it is still at: an hour. */
+const askedMax = 360
+const againMs = 500
 
 /** Sends a request once, and gives its response whatever its status. */
 export async function reach(fetch: Fetch, url: string, init: RequestInit = {}): Promise<Response> {

@@ -7,12 +7,12 @@
  */
 
 import { backend } from './backend.ts'
-import { equal } from './bytes.ts'
+import { concat, equal, u32 } from './bytes.ts'
 import type { Committed } from './locks.ts'
 import * as Schnorr from './Schnorr.ts'
-import { isScalar } from './scalar.ts'
+import { assertSize, isScalar } from './scalar.ts'
 
-/** Locks 1..`index` hold. Plain data: may be stored. */
+/** Locks 1..`index` hold. Plain data, to be stored with {@link encode}. */
 export interface Prefix {
   readonly index: number
   /** `a_i`, 32 bytes: `s_i ∓ s_0`. */
@@ -38,4 +38,16 @@ export function step(prefix: Prefix, next: Committed & { readonly lock: Uint8Arr
   const shift = index % 2 === 0 ? prefix.first : Schnorr.negate(prefix.first)
   const R = backend.multiplyAdd(scalar, backend.negateScalar(e), Schnorr.lift(publicKey), shift)
   return R !== undefined && equal(R, Schnorr.lift(commitment)) ? { index, scalar, first: prefix.first } : undefined
+}
+
+/** index u32, scalar, first: 69 bytes. */
+export function encode({ index, scalar, first }: Prefix): Uint8Array<ArrayBuffer> {
+  return concat(u32(index), scalar, first)
+}
+
+/** What {@link encode} made, as it was stored. */
+export function decode(bytes: Uint8Array): Prefix {
+  assertSize(bytes, 69)
+  const index = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0)
+  return { index, scalar: bytes.slice(4, 36), first: bytes.slice(36) }
 }

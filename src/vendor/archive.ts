@@ -1,7 +1,6 @@
-import { openFromLast } from '../protocol/receipts.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Terms from '../wire/Terms.ts'
-import { readCores } from './held.ts'
+import { openStored } from './opening.ts'
 import type { StoredChannel, VendorDatabase } from './store/contract.ts'
 
 /**
@@ -21,7 +20,16 @@ async function receiptsOf(store: VendorDatabase, channel: StoredChannel): Promis
   const terms = Terms.parse(channel.terms)
   if (release?.ok !== true || !terms.ok) return []
   const { channelId, commitment, contiguous } = channel
-  const cores = readCores(terms.value.lockScheme, await store.cores(channelId, contiguous))
-  const opened = openFromLast({ terms: terms.value, channelId, commitment, cores }, release.value.receipt)
-  return opened.ok ? opened.receipts : []
+  const receipts: Uint8Array[] = new Array(contiguous + 1)
+  const opening = {
+    head: { channelId, terms: terms.value, commitment },
+    length: contiguous,
+    cores: (last: number, first: number) => store.cores(channelId, last, first),
+    // A release is stored once every receipt of it was.
+    areLocksVerified: async () => true,
+    onReceipt(index: number, receipt: Uint8Array) {
+      receipts[index] = receipt
+    },
+  }
+  return (await openStored(opening, release.value.receipt)) === undefined ? receipts : []
 }

@@ -28,6 +28,8 @@ export interface BankOfVendor {
     channel: Pick<Vendor.VendorChannel, 'channelId' | 'terms'>,
     now: UnixSeconds,
   ): Promise<(CommandAnswer & { readonly action: 'fetchRelease' }) | undefined>
+  /** Shows a proof of fraud. What the bank makes of it is its own affair. */
+  show(proof: Uint8Array): Promise<void>
 }
 
 export function bankOfVendor(
@@ -52,6 +54,9 @@ export function bankOfVendor(
       if (answer.status === 404) return undefined
       const left = readable(answer, parseCommandAnswer)
       return left.action === 'fetchRelease' ? left : undefined
+    },
+    async show(proof) {
+      await ask(bankPaths.evidence, proof)
     },
   }
 }

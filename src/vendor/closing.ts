@@ -1,25 +1,23 @@
+import { equal } from '../crypto/bytes.ts'
 import type * as Schnorr from '../crypto/Schnorr.ts'
-import { type Chain, type Refusal, refuse, Vendor } from '../protocol/index.ts'
+import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import * as Close from '../wire/Close.ts'
 import * as Closing from '../wire/Closing.ts'
-import type * as Transcript from '../wire/Transcript.ts'
-import { type Held, readCores } from './held.ts'
+import * as Transcript from '../wire/Transcript.ts'
+import type { Held, Released } from './held.ts'
+import { openStored } from './opening.ts'
 import type { VendorStore } from './store/contract.ts'
 import type { Till } from './till.ts'
+import { turnOfTheLoop } from './turns.ts'
 
 export interface ClosingOptions {
   readonly till: Till
   readonly store: VendorStore
   /** The vendor's settlement key. */
   readonly vendor: Schnorr.KeyPair
-}
-
-export interface Released {
-  readonly ok: true
-  /** σ_0 … σ_n, each verified. */
-  readonly receipts: readonly Uint8Array[]
-  readonly cores: readonly Transcript.Core[]
+  /** How long a request waits for its release to be opened, before it is told to ask again. */
+  readonly releaseWaitMs?: number
 }
 
 /** States the vendor's last on a channel, stored before it leaves. Asked again, it says the same. A stale one is only claimed. */
@@ -40,25 +38,30 @@ export async function close(
   const { closing } = held
   // Also where another request made it a moment ago: nobody gets it before it is stored.
   await options.till.write(held)
+  // The release that it asks for comes soon. Whoever brings it hears of what fails here.
+  options.till.verifyLocks(held).catch(() => undefined)
   return { ok: true, closing }
 }
 
-/** Takes the client's release: opens and verifies every receipt, and keeps what opened them. */
+/**
+ * Takes the client's release: opens every receipt, and keeps what opened them. It may take long; the same release sent again,
+ * meanwhile or later, gets the same answer.
+ */
 export async function release(options: ClosingOptions, held: Held, bytes: Uint8Array): Promise<Refusal | Released> {
-  const parsed = Closing.parseRelease(bytes)
-  if (!parsed.ok) return parsed
-  // Before anything is loaded: the prefix of an open channel may grow meanwhile.
-  if (held.channel.phase === 'open') {
-    return refuse('ReleaseInvalid', 'the vendor has not stated its last: ask for its closing')
+  while (held.releasing !== undefined) {
+    const { bytes: other, verdict } = held.releasing
+    if (equal(other, bytes)) return verdict
+    // Who sent the other one hears of its failure.
+    await verdict.catch(() => undefined)
   }
-  const loaded = await loadChain(options, held)
-  if (!loaded.ok) return loaded
-  const { chain } = loaded
-  const verdict = Vendor.acceptRelease(held.channel, parsed.value, chain)
-  if (!verdict.ok) return verdict
-  held.release = bytes
-  await options.till.write(held)
-  return { ok: true, receipts: verdict.receipts, cores: chain.cores }
+  if (held.release !== undefined && equal(held.release, bytes)) return released(held)
+  const verdict = open(options, held, bytes)
+  held.releasing = { bytes, verdict }
+  try {
+    return await verdict
+  } finally {
+    held.releasing = undefined
+  }
 }
 
 /**
@@ -73,16 +76,14 @@ export async function claim(
   if (busy !== undefined) return busy
   // Before anything is loaded: from here on nothing is accepted.
   if (held.channel.phase === 'open') held.channel.phase = 'closing'
-  const loaded = await loadChain(options, held)
-  if (!loaded.ok) return loaded
-  held.claim ??= Close.encode(
-    Vendor.createClose({
-      channel: held.channel,
-      vendor: options.vendor,
-      last: Vendor.lastOf(loaded.chain),
-      release: releasedCheckpoint(held),
-    }),
-  )
+  const forgotten = await assessKept(options, held)
+  if (forgotten !== undefined) return forgotten
+  if (held.claim === undefined) {
+    const last = await lastOf(options, held)
+    const { channel } = held
+    const { vendor } = options
+    held.claim ??= Close.encode(Vendor.createClose({ channel, vendor, last, release: releasedCheckpoint(held) }))
+  }
   const signed = held.claim
   await options.till.write(held)
   return { ok: true, claim: signed }
@@ -119,15 +120,63 @@ function assessIdle(held: Held): Refusal | undefined {
   return size === 0 ? undefined : refuse('RequestsRunning', `${size} requests or streams are under way on this channel`)
 }
 
-/** The prefix as the store has it. Of a closed channel the store keeps it for a while, this process may keep more. */
-async function loadChain({ till }: ClosingOptions, held: Held): Promise<Refusal | { readonly ok: true; chain: Chain }> {
-  const { channel } = held
-  const cores = readCores(channel.terms.lockScheme, await till.cores(held))
-  if (channel.phase === 'closed' && cores.length === 0 && channel.window.contiguous > 0) {
-    return refuse('ChannelClosed', 'the channel was closed, and what was paid through it is not kept any more')
+/** t after so many payments, from the first one on. Others are served meanwhile. */
+export async function transcriptAt(till: Till, held: Held, count: number): Promise<Uint8Array> {
+  const { channelId, attachment } = held.channel
+  let transcript = Transcript.first(channelId, attachment.commitment)
+  for (let first = 1; first <= count; first += pageLength) {
+    const cores = await till.cores(held, Math.min(first + pageLength - 1, count), first)
+    transcript = cores.reduce((before, core) => Transcript.next(before, core), transcript)
+    await turnOfTheLoop()
   }
-  return { ok: true, chain: Vendor.chainOf(channel, cores) }
+  return transcript
 }
+
+async function open(options: ClosingOptions, held: Held, bytes: Uint8Array): Promise<Refusal | Released> {
+  const { till } = options
+  const parsed = Closing.parseRelease(bytes)
+  if (!parsed.ok) return parsed
+  const assessed = Vendor.assessRelease(held.channel, parsed.value)
+  if (!assessed.ok) return assessed
+  const forgotten = await assessKept(options, held)
+  if (forgotten !== undefined) return forgotten
+  const { channelId, terms, attachment, scheme, window } = held.channel
+  const opening = {
+    head: { channelId, terms, commitment: attachment.commitment },
+    length: window.contiguous,
+    cores: (last: number, first: number) => till.cores(held, last, first),
+    areLocksVerified: async () => scheme.checkable && (await till.verifyLocks(held)),
+  }
+  const unopened = await openStored(opening, parsed.value.receipt)
+  if (unopened !== undefined) return Vendor.refuseOpening(unopened)
+  held.release = bytes
+  await till.write(held)
+  return released(held)
+}
+
+/** Of a closed channel the store keeps the payments for a while, this process may keep more. */
+async function assessKept({ store }: ClosingOptions, { channel }: Held): Promise<Refusal | undefined> {
+  const { phase, channelId, window } = channel
+  if (phase !== 'closed' || window.contiguous === 0) return undefined
+  if ((await store.cores(channelId, 1)).length > 0) return undefined
+  return refuse('ChannelClosed', 'the channel was closed, and what was paid through it is not kept any more')
+}
+
+function released({ channel }: Held): Released {
+  return { ok: true, receiptsOpened: channel.window.contiguous + 1 }
+}
+
+/** t_{n-1} and core_n; none where nothing was paid. */
+async function lastOf({ till }: ClosingOptions, held: Held): Promise<Parameters<typeof Vendor.createClose>[0]['last']> {
+  const { contiguous } = held.channel.window
+  if (contiguous === 0) return undefined
+  const previousTranscript = await transcriptAt(till, held, contiguous - 1)
+  const [core] = await till.cores(held, contiguous, contiguous)
+  return { previousTranscript, core: core! }
+}
+
+/** Payments that are read from the store at once. */
+const pageLength = 256
 
 function releasedCheckpoint(held: Held): Checkpoint.SignedCheckpoint | undefined {
   const release = held.release && Closing.parseRelease(held.release)

@@ -2,6 +2,7 @@ import type { Settlement } from '../http/bank.ts'
 import { type BankOfVendor, bankOfVendor } from './bank.ts'
 import { type ClosingOptions, claim, settled, takeLeft } from './closing.ts'
 import { CollectError } from './errors.ts'
+import { proveWrongLock } from './evidence.ts'
 import type { Held } from './held.ts'
 
 export interface CollectOptions extends ClosingOptions {
@@ -30,6 +31,7 @@ export async function collect(options: CollectOptions, held: Held, bankUrl: stri
     throw new CollectError(`the bank says that it paid ${settlement.settled}; ${spent} was claimed`)
   }
   await settled(options, held)
+  await accuse(options, held, bank)
   return settlement
 }
 
@@ -41,6 +43,18 @@ async function takeRelease(options: CollectOptions, held: Held, bank: BankOfVend
   if (release !== undefined || made !== undefined || !isWanted) return
   const left = await bank.fetchRelease(channel, options.till.now)
   if (left !== undefined) await takeLeft(options, held, left)
+}
+
+/** Shows the bank the wrong lock for which a channel was suspended, if that was why. */
+async function accuse(options: CollectOptions, held: Held, bank: BankOfVendor): Promise<void> {
+  if (held.channel.suspended === undefined) return
+  const proof = await proveWrongLock(options, held)
+  if (proof === undefined) return
+  try {
+    await bank.show(proof)
+  } catch {
+    // The vendor is paid whatever becomes of the proof. Whoever collects again shows it again.
+  }
 }
 
 /** How a channel ended that takes no claim any more. */

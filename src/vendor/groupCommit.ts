@@ -1,5 +1,6 @@
 import { equal } from '../crypto/bytes.ts'
 import type { ChannelChange, PaymentChange, VendorStore } from './store/contract.ts'
+import { turnOfTheLoop } from './turns.ts'
 
 /** What gives a channel's state when its batch is written; nothing where the channel was given up since. */
 export type Snapshot = () => ChannelChange | undefined
@@ -54,6 +55,7 @@ export class GroupCommit {
 
   #gather(): Gathering {
     const entries = new Map<object, Entry>()
+    // Whatever else this turn of the loop has received joins the same transaction.
     const done = this.#newest.then(turnOfTheLoop).then(() => this.#commit(entries))
     // The next batch waits for this one, whether it succeeds or not.
     this.#newest = done.catch(() => undefined)
@@ -80,9 +82,4 @@ export class GroupCommit {
       throw error
     }
   }
-}
-
-/** Whatever else this turn of the event loop has received joins the same transaction. */
-function turnOfTheLoop(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve))
 }

@@ -1,5 +1,6 @@
+import * as LockPrefix from '../crypto/LockPrefix.ts'
 import { lockSchemes } from '../crypto/locks.ts'
-import { Vendor } from '../protocol/index.ts'
+import { type Refusal, Vendor } from '../protocol/index.ts'
 import * as Attachment from '../wire/Attachment.ts'
 import { amount, type UnixSeconds } from '../wire/amount.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
@@ -32,6 +33,8 @@ export interface Held {
   readonly waiting: Set<() => void>
   /** Writes under way. */
   writes: number
+  /** The release that is being opened, or was. */
+  releasing: Releasing | undefined
   /** When it was last looked up, Unix seconds. */
   usedAt: bigint
   /** Given up, because a commit failed or it was idle for long: nothing of it is written or delivered any more. */
@@ -39,6 +42,19 @@ export interface Held {
   closing: Uint8Array | undefined
   release: Uint8Array | undefined
   claim: Uint8Array | undefined
+}
+
+/** A release, and what comes of it. */
+export interface Releasing {
+  readonly bytes: Uint8Array
+  readonly verdict: Promise<Refusal | Released>
+}
+
+/** What a release came to. */
+export interface Released {
+  readonly ok: true
+  /** σ_0 … σ_n: all of them are valid. */
+  readonly receiptsOpened: number
 }
 
 /** How far a channel has come. Each of these only grows. */
@@ -73,6 +89,7 @@ export function hold(channel: Vendor.VendorChannel, epoch = 0): Held {
     fresh: [],
     introduced: false,
     writes: 0,
+    releasing: undefined,
     usedAt: 0n,
     evicted: false,
     closing: undefined,
@@ -100,6 +117,7 @@ export function restore(stored: StoredChannel, frameKey: Uint8Array): Held {
     const segment = checkpoint === undefined ? Vendor.firstSegment(channel.terms) : segmentOf(checkpoint)
     return { ...segment, step, coin }
   })
+  channel.locks = stored.locks && LockPrefix.decode(stored.locks)
   const { closing, release, claim } = stored
   return { ...hold(channel, stored.epoch), closing, release, claim }
 }
@@ -135,6 +153,7 @@ export function snapshot(held: Held): ChannelChange {
     closing,
     release,
     claim,
+    locks: channel.locks && LockPrefix.encode(channel.locks),
   }
 }
 

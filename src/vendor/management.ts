@@ -85,10 +85,24 @@ async function answerRelease(options: ClosingOptions, request: Request): Promise
   if (!parsed.ok) return problemResponse(parsed)
   const found = await options.till.find(Terms.reference(parsed.value.channelId), undefined)
   if (!found.ok) return problemResponse(found)
-  const released = await release(options, found.held, body)
+  const released = await within(options.releaseWaitMs ?? 10_000, release(options, found.held, body))
+  if (released === undefined) return new Response(null, { status: 202, headers: { ...noStore, 'Retry-After': '1' } })
   if (!released.ok) return problemResponse(released)
   return Response.json(
-    { channelId: toHex(found.held.channel.channelId), receiptsOpened: released.receipts.length },
-    { headers: { 'Cache-Control': 'no-store' } },
+    { channelId: toHex(found.held.channel.channelId), receiptsOpened: released.receiptsOpened },
+    { headers: noStore },
   )
+}
+
+const noStore = { 'Cache-Control': 'no-store' }
+
+/** What comes of it in this time. It goes on afterwards, and who started it is told then. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>()
+  const timer = setTimeout(() => resolve(undefined), ms)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }

@@ -10,6 +10,7 @@ import * as Terms from '../wire/Terms.ts'
 import { StoreUnavailableError } from './errors.ts'
 import { GroupCommit } from './groupCommit.ts'
 import { assertCurrent, type Held, paymentRow, raise, reached, snapshot, wake } from './held.ts'
+import { LockWatch } from './lockWatch.ts'
 import { Origin, type OriginOptions, read } from './origin.ts'
 import type { Answer, PaymentStatus, StoredPayment } from './store/contract.ts'
 
@@ -55,6 +56,7 @@ export class Till {
   readonly #entries = new Map<string, Entry>()
   readonly #commits: GroupCommit
   readonly #origin: Origin
+  readonly #locks: LockWatch
   #newChannels = { second: 0n, count: 0 }
 
   constructor(options: TillOptions) {
@@ -63,6 +65,10 @@ export class Till {
     // A channel whose commit failed is ahead of its store: it is given up and read again, never un-mutated.
     this.#commits = new GroupCommit(options.store, (channels) => {
       for (const held of channels as Iterable<Held>) this.#evict(held)
+    })
+    this.#locks = new LockWatch({
+      cores: (held, last, first) => this.cores(held, last, first),
+      write: (held) => this.write(held),
     })
   }
 
@@ -168,6 +174,7 @@ export class Till {
     assertCurrent(held)
     raise(held.durable, now)
     wake(held)
+    this.#locks.note(held)
   }
 
   /** A payment as the store has it, once all that was accepted before is stored. */
@@ -177,11 +184,21 @@ export class Till {
     return read(this.#options.store.payment(held.channel.channelId, index))
   }
 
-  /** core_1 … core_n of the prefix, as the store has them. */
-  async cores(held: Held): Promise<readonly Uint8Array[]> {
+  /** core_first … core_last of the prefix, as the store has them. */
+  async cores(held: Held, last: number, first: number): Promise<readonly Uint8Array[]> {
     await this.flush()
     assertCurrent(held)
-    return read(this.#options.store.cores(held.channel.channelId, held.channel.window.contiguous))
+    const cores = await read(this.#options.store.cores(held.channel.channelId, last, first))
+    assertCurrent(held)
+    assert(cores.length === last - first + 1, 'the store holds every core of the prefix')
+    return cores
+  }
+
+  /** Verifies those locks of a channel's prefix that were not yet, others first; tells whether all hold. Only where the scheme can. */
+  async verifyLocks(held: Held): Promise<boolean> {
+    await this.#locks.verify(held)
+    assertCurrent(held)
+    return held.channel.wrongLock === undefined
   }
 
   get now(): UnixSeconds {

@@ -36,6 +36,7 @@ export interface StallOptions {
   /** What the vendor gets in place of its store. */
   readonly wrapStore?: (store: VendorStore) => VendorStore
   readonly till?: Partial<TillOptions>
+  readonly releaseWaitMs?: number
   readonly serve?: Partial<ServeOptions>
 }
 
@@ -72,7 +73,8 @@ export async function startStall(options: StallOptions): Promise<StartedStall> {
   })
   const errors: unknown[] = []
   const onError = (error: unknown): void => void errors.push(error)
-  const closing = { till, store, vendor: vendorKey }
+  const { releaseWaitMs } = options
+  const closing = { till, store, vendor: vendorKey, ...(releaseWaitMs !== undefined && { releaseWaitMs }) }
   const offer = offerOf(bankUrl, { routes, streams, identity })
   const running = await serve({
     till,

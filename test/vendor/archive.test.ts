@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, test } from 'vitest'
-import { Client, Vendor } from '../../src/protocol/index.ts'
+import { Client, openFromLast, Vendor } from '../../src/protocol/index.ts'
 import { archive } from '../../src/vendor/archive.ts'
 import { close, release, settled } from '../../src/vendor/closing.ts'
+import { readCores } from '../../src/vendor/held.ts'
 import type { VendorDatabase } from '../../src/vendor/store/contract.ts'
 import { sqliteVendorStore } from '../../src/vendor/store/sqlite.ts'
 import { Till } from '../../src/vendor/till.ts'
@@ -55,7 +56,10 @@ async function closed(lockScheme: 'schnorr' | 'ecdsa-xor', releases: boolean) {
   const { held } = must(await till.find(reference, undefined))
   const closing = read(Closing.parse(must(await close(options, held)).closing))
   const answer = must(Client.release(world.client, closing)).release
-  const receipts = releases ? must(await release(options, held, answer)).receipts : []
+  const chain = Vendor.chainOf(held.channel, readCores(lockScheme, await store.cores(held.channel.channelId, 3)))
+  const opened = openFromLast(chain, read(Closing.parseRelease(answer)).receipt)
+  if (releases) expect(must(await release(options, held, answer)).receiptsOpened).toBe(4)
+  const receipts = releases && opened.ok ? opened.receipts : []
   const settle = (): Promise<void> => settled(options, held)
   return { store, world, reference, receipts, settle }
 }

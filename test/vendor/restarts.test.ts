@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Held } from '../../src/vendor/index.ts'
-import { Till } from '../../src/vendor/index.ts'
+import type { Held, Till } from '../../src/vendor/index.ts'
 import { sqliteVendorStore } from '../../src/vendor/store/sqlite.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
@@ -9,27 +8,10 @@ import * as Frame from '../../src/wire/Frame.ts'
 import * as Terms from '../../src/wire/Terms.ts'
 import { fork } from '../protocol/adversary.ts'
 import { type Sent, sendAll, wishes } from '../protocol/history.ts'
-import { bankKey, createWorld, frameKey, must, now, read, vendorKey, type World } from '../protocol/world.ts'
+import { createWorld, must, read, type World } from '../protocol/world.ts'
+import { openTill } from './tills.ts'
 
 const fresh = createWorld({ funds: 900n, unitPrice: 10n, segmentLength: 4, label: 'restarts' })
-
-function openTill(store: ReturnType<typeof sqliteVendorStore>): Till {
-  return new Till({
-    store,
-    frameKey: frameKey.secret,
-    now: () => now,
-    acceptance: {
-      banks: [bankKey.publicKey],
-      vendor: vendorKey.publicKey,
-      vendorFrameKey: frameKey.publicKey,
-      network: 'lockstep:test',
-      asset: 'USD/6',
-      lockSchemes: ['schnorr'],
-      lifeMin: 60n,
-      graceMin: 60,
-    },
-  })
-}
 
 /** Hands a till what arrived, and waits until it is durable. */
 async function deliver(till: Till, world: World, { wish, bytes, checkpoint }: Sent): Promise<void> {

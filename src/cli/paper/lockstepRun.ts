@@ -49,7 +49,7 @@ interface Phase {
 /**
  * Lockstep/1 once, cut into the phases of the paper: every message is encoded by its sender and parsed by its receiver. Setup
  * makes the same keys as the published run does and those that Lockstep/1 has beside them; it opens the channel and shows it to
- * the vendor. Transaction is both sides' work on payments 1..n, each charged and answered. Release is the closing, its answer,
+ * the vendor. Transaction is both sides' work on payments 1..n, each charged and answered, its lock verified where it can be. Release is the closing, its answer,
  * and the opening of all receipts. The record is left out, as there.
  */
 export function runLockstep(input: LockstepRunInput): LockstepRun {
@@ -75,7 +75,7 @@ interface Channel {
   readonly client: Client.ClientChannel
   readonly vendor: Vendor.VendorChannel
   readonly settlement: Schnorr.KeyPair
-  readonly cores: Uint8Array[]
+  readonly cores: Transcript.Core[]
   readonly goods: Uint8Array
   readonly at: UnixSeconds
 }
@@ -146,7 +146,11 @@ function pay({ client, vendor, cores, goods, at }: Channel, wire: Wire): void {
   const bytes = wire.send('client', 'payment', payment.frame)
   const received = { bytes, value: read(Frame.parsePayment(bytes)) }
   const verdict = accepted(Vendor.acceptPayment(vendor, received, checkpoint, at)).accepted
-  cores.push(verdict.core)
+  const core = read(Transcript.coreLayout(vendor.scheme.lockSize).parse(verdict.core))
+  cores.push(core)
+  // A vendor does this behind its verdicts; here it counts as part of the payment.
+  if (Vendor.lockDue(vendor) !== undefined && !Vendor.verifyLock(vendor, core))
+    throw new Error('an honest lock was refused')
   const { reservation } = accepted(Vendor.reserve(vendor, verdict.index, price))
   Vendor.charge(vendor, reservation, price)
   Vendor.settle(vendor, reservation)
@@ -161,12 +165,7 @@ function release({ client, vendor, settlement, cores }: Channel, wire: Wire): nu
   const closing = read(Closing.parse(wire.send('vendor', 'closing', Closing.encode(stated))))
   const answer = accepted(Client.release(client, closing)).release
   const received = read(Closing.parseRelease(wire.send('client', 'release', answer)))
-  const layout = Transcript.coreLayout(vendor.scheme.lockSize)
-  const chain = Vendor.chainOf(
-    vendor,
-    cores.map((core) => read(layout.parse(core))),
-  )
-  return accepted(Vendor.acceptRelease(vendor, received, chain)).receipts.length
+  return accepted(Vendor.acceptRelease(vendor, received, Vendor.chainOf(vendor, cores))).receipts.length
 }
 
 interface Wire {

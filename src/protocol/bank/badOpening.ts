@@ -1,9 +1,10 @@
 import { equal } from '../../crypto/bytes.ts'
-import { type Committed, type LockScheme, lockSchemes } from '../../crypto/locks.ts'
+import { type Committed, lockSchemes } from '../../crypto/locks.ts'
 import type * as BadOpening from '../../wire/BadOpening.ts'
 import * as Checkpoint from '../../wire/Checkpoint.ts'
 import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
+import { isReceipt } from '../receipts.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { assessChannel } from './channel.ts'
 import type { BankChannel } from './close.ts'
@@ -114,9 +115,4 @@ function assessUnlocked(evidence: BadOpening.BadOpening, channel: BankChannel, e
   return isReceipt(scheme, previous, opened)
     ? refuse('EvidenceInvalid', `lock ${index} opens`)
     : { ok: true, cause: 'badOpening' }
-}
-
-function isReceipt(scheme: LockScheme, end: Committed, receipt: Uint8Array): boolean {
-  const { publicKey, digest, commitment } = end
-  return equal(scheme.commit(receipt), commitment) && scheme.verify({ publicKey, digest, receipt })
 }

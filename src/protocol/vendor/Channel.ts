@@ -1,3 +1,4 @@
+import type { Prefix } from '../../crypto/LockPrefix.ts'
 import type { LockScheme } from '../../crypto/locks.ts'
 import { lockSchemes } from '../../crypto/locks.ts'
 import type * as Attachment from '../../wire/Attachment.ts'
@@ -20,6 +21,7 @@ import { firstSegment, type Segment } from './segments.ts'
  * | `paid`, `segments`, `window` | `verdict.ts`, on a valid coin or checkpoint |
  * | `spent`, `reserved` | `credit.ts`, around a handler |
  * | `strikes`, `suspended` | `verdict.ts`, on a bad coin behind a valid MAC, or a checkpoint that contradicts the transcript |
+ * | `locks`, `wrongLock` | `locks.ts`, sometime after the verdict; it may suspend as well |
  * | `phase` | `closing.ts` |
  * | `stale` | whoever loads it |
  *
@@ -46,6 +48,10 @@ export interface VendorChannel {
   /** Ascending by number, each base at least what the segment before it proved; those no payment can need are dropped. Never empty. */
   segments: Segment[]
   readonly window: Window
+  /** How far the locks of the prefix were verified; none before the first. */
+  locks: Prefix | undefined
+  /** i of the first lock found wrong. Whether there is one is found out again after a restart. */
+  wrongLock: number | undefined
 }
 
 /** The indices: a contiguous prefix, and what came ahead of it. */
@@ -99,12 +105,19 @@ export function create(
       amount: 0n,
       ahead: new Map(),
     },
+    locks: undefined,
+    wrongLock: undefined,
   }
 }
 
 /** A stale channel gets nothing more: a charge, or a second closing, could contradict one that was forgotten. */
 export function assessFresh({ stale }: VendorChannel): Refusal | undefined {
   return stale ? refuse('ChannelClosed', 'the vendor’s store was restored since the channel was opened') : undefined
+}
+
+/** Nothing is accepted any more. What was found first is why. */
+export function suspend(channel: VendorChannel, why: string): void {
+  channel.suspended ??= why
 }
 
 /** `max(paid) − spent − reserved`. */

@@ -64,6 +64,18 @@ export type ReleaseVerdict =
 
 /** The client's answer to a closing: `σ_n` must open every receipt, the checkpoint must stand at n over all that was paid. */
 export function acceptRelease(channel: VendorChannel, release: Closing.Release, chain: Chain): ReleaseVerdict {
+  const assessed = assessRelease(channel, release)
+  if (!assessed.ok) return assessed
+  const opened = openFromLast(chain, release.receipt, channel.locks?.index === chain.cores.length)
+  if (!opened.ok) return refuseOpening(opened.index)
+  return { ok: true, receipts: opened.receipts, checkpoint: assessed.checkpoint }
+}
+
+/** All of it but the receipts. */
+export function assessRelease(
+  channel: VendorChannel,
+  release: Closing.Release,
+): Refusal | { readonly ok: true; readonly checkpoint: Checkpoint.SignedCheckpoint } {
   const { window, terms, channelId } = channel
   if (channel.phase === 'open')
     return refuse('ReleaseInvalid', 'the vendor has not stated its last: ask for its closing')
@@ -85,9 +97,12 @@ export function acceptRelease(channel: VendorChannel, release: Closing.Release, 
   } else if (!equal(known, release.checkpoint)) {
     return refuse('CheckpointConflict', `segment ${checkpoint.value.segment} was opened by another checkpoint`)
   }
-  const opened = openFromLast(chain, release.receipt)
-  if (!opened.ok) return refuse('ReleaseInvalid', `receipt ${opened.index} does not open`)
-  return { ok: true, receipts: opened.receipts, checkpoint: checkpoint.value }
+  return { ok: true, checkpoint: checkpoint.value }
+}
+
+/** A release whose receipts open down to this one, and not to it. */
+export function refuseOpening(index: number): Refusal {
+  return refuse('ReleaseInvalid', `receipt ${index} does not open`)
 }
 
 /**

@@ -10,7 +10,8 @@ import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
-import { type Accepted, assessFresh, strikesMax, type VendorChannel } from './Channel.ts'
+import { type Accepted, assessFresh, strikesMax, suspend, type VendorChannel } from './Channel.ts'
+import { holdWrongLock } from './locks.ts'
 import { assessCheckpoint, findSegment, isCoin, neighbours, proven, type Segment } from './segments.ts'
 
 /** A message as it came, and as it was read. */
@@ -307,14 +308,10 @@ function holdCheckpoints(channel: VendorChannel): void {
   }
 }
 
-/** What was found first is what it is suspended for. */
-function suspend(channel: VendorChannel, why: string): void {
-  channel.suspended ??= why
-}
-
 /** Drops the segments that no payment still to come can be in. The next one's base proves all that they proved. */
 function dropSegments(channel: VendorChannel): void {
   channel.segments.splice(0, firstInUse(channel))
+  holdWrongLock(channel)
 }
 
 /** Every payment after the prefix was made after the checkpoints that the prefix has reached: the last of them is where it starts. */

@@ -8,8 +8,8 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 export interface VendorStore {
   channel(reference: Uint8Array): Promise<StoredChannel | undefined>
   payment(channelId: Uint8Array, index: number): Promise<StoredPayment | undefined>
-  /** core_1 … core_n, in order. */
-  cores(channelId: Uint8Array, last: number): Promise<readonly Uint8Array[]>
+  /** core_first … core_last, in order; from core_1 where no first is given. */
+  cores(channelId: Uint8Array, last: number, first?: number): Promise<readonly Uint8Array[]>
   /** Every checkpoint that opened a segment, in order. */
   checkpoints(channelId: Uint8Array): Promise<readonly Uint8Array[]>
   /** Channels of which something was paid, or the last stated, and whose vendor has not been paid yet. */
@@ -122,6 +122,8 @@ export interface StoredChannel extends Opening {
   readonly release: Uint8Array | undefined
   /** The claim on the bank, stored before it leaves. */
   readonly claim: Uint8Array | undefined
+  /** How far its locks hold, as `LockPrefix` encodes it. May lag behind: what is missing is verified again. */
+  readonly locks?: Uint8Array | undefined
   /** Of the lease it is written under; none where only one process writes. */
   readonly epoch?: number
 }

@@ -25,32 +25,37 @@ const statuses: readonly PaymentStatus[] = ['accepted', 'running', 'charged', 'r
 /** Payments in one row. */
 export const packLength = 1024
 
-/** Packs the next payments of a closed channel; gives how many. */
-export function* packNext(channelId: Uint8Array, receipts: readonly Uint8Array[]): Program<number> {
+/** Packs payments of a closed channel from index `from` on into one row, and tells whether there are more after them. */
+export function* packNext(channelId: Uint8Array, from: number, receipts: readonly Uint8Array[]): Program<boolean> {
   const place = { shard: shardOf(channelId), channelId }
   const closed = yield* get(
     `SELECT 1 AS found FROM channels WHERE shard = :shard AND channel_id = :channelId AND phase = 'closed'`,
     place,
   )
   assert(closed !== undefined, 'only a closed channel is packed')
+  const range = { ...place, from, to: from + packLength - 1 }
   const rows = yield* all(
     `SELECT number, core, status, charged FROM payments WHERE shard = :shard AND channel_id = :channelId
-       ORDER BY number LIMIT :limit`,
-    { ...place, limit: packLength },
+       AND number BETWEEN :from AND :to ORDER BY number`,
+    range,
   )
-  const payments = rows.map(receiptOf).map((payment) => ({ ...payment, receipt: receipts[payment.index] }))
+  const isLeft = yield* get(
+    'SELECT 1 AS found FROM payments WHERE shard = :shard AND channel_id = :channelId AND number > :to LIMIT 1',
+    { ...place, to: range.to },
+  )
+  const payments = rows.map(receiptOf).map((payment) => ({ ...payment, receipt: receipts[payment.index - from] }))
   const [first, last] = [payments[0]?.index, payments.at(-1)?.index]
-  if (first === undefined || last === undefined) return 0
+  if (first === undefined || last === undefined) return isLeft !== undefined
   yield* change(
     `INSERT INTO packs (shard, channel_id, first_number, last_number, payments)
        VALUES (:shard, :channelId, :first, :last, :packed)`,
     { ...place, first, last, packed: encode(payments) },
   )
-  yield* change('DELETE FROM payments WHERE shard = :shard AND channel_id = :channelId AND number <= :last', {
-    ...place,
-    last,
-  })
-  return payments.length
+  yield* change(
+    'DELETE FROM payments WHERE shard = :shard AND channel_id = :channelId AND number BETWEEN :from AND :to',
+    range,
+  )
+  return isLeft !== undefined
 }
 
 export function* readReceipts(channelId: Uint8Array, from: number): Program<readonly StoredReceipt[]> {
@@ -69,14 +74,17 @@ export function* readReceipts(channelId: Uint8Array, from: number): Program<read
   return rows.map(receiptOf)
 }
 
-export function* readPackedCores(channelId: Uint8Array, last: number): Program<readonly Uint8Array[]> {
+export function* readPackedCores(
+  channelId: Uint8Array,
+  { first, last }: { readonly first: number; readonly last: number },
+): Program<readonly Uint8Array[]> {
   const rows = yield* all(
     `SELECT payments FROM packs WHERE shard = :shard AND channel_id = :channelId AND first_number <= :last
-       ORDER BY first_number`,
-    { shard: shardOf(channelId), channelId, last },
+       AND last_number >= :first ORDER BY first_number`,
+    { shard: shardOf(channelId), channelId, first, last },
   )
   const packed = rows.flatMap((row) => decode(bytes(row, 'payments')))
-  return packed.filter(({ index }) => index <= last).map(({ core }) => core)
+  return packed.filter(({ index }) => index >= first && index <= last).map(({ core }) => core)
 }
 
 export function* readPackedPayment(channelId: Uint8Array, index: number): Program<StoredPayment | undefined> {

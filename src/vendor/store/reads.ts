@@ -38,12 +38,13 @@ export function* readPayment(channelId: Uint8Array, index: number): Program<Stor
   return row === undefined ? yield* readPackedPayment(channelId, index) : paymentOf(row)
 }
 
-export function* readCores(channelId: Uint8Array, last: number): Program<readonly Uint8Array[]> {
+export function* readCores(channelId: Uint8Array, last: number, first = 1): Program<readonly Uint8Array[]> {
   const rows = yield* all(
-    'SELECT core FROM payments WHERE shard = :shard AND channel_id = :channelId AND number <= :last ORDER BY number',
-    { shard: shardOf(channelId), channelId, last },
+    `SELECT core FROM payments WHERE shard = :shard AND channel_id = :channelId AND number BETWEEN :first AND :last
+       ORDER BY number`,
+    { shard: shardOf(channelId), channelId, first, last },
   )
-  return [...(yield* readPackedCores(channelId, last)), ...rows.map((row) => bytes(row, 'core'))]
+  return [...(yield* readPackedCores(channelId, { first, last })), ...rows.map((row) => bytes(row, 'core'))]
 }
 
 export function* readCheckpoints(channelId: Uint8Array): Program<readonly Uint8Array[]> {
@@ -114,6 +115,7 @@ function channelOf(row: Row, segments: readonly StoredSegment[], ahead: readonly
     closing: optional(bytes, row, 'closing'),
     release: optional(bytes, row, 'release'),
     claim: optional(bytes, row, 'claim'),
+    locks: optional(bytes, row, 'locks'),
     epoch: count(row, 'epoch'),
   }
 }

@@ -138,6 +138,9 @@ export const migrations: readonly string[] = [
   CREATE INDEX payments_running ON payments (shard, channel_id, number) WHERE status = 'running';
   CREATE INDEX payments_answered ON payments (shard, answered_at) WHERE answered_at IS NOT NULL;
   `,
+  `-- Verified locks
+  ALTER TABLE channels ADD COLUMN locks BLOB CHECK (length(locks) = 69); -- how far they hold: src/crypto/LockPrefix.ts
+  `,
 ]
 
 export const schema: Schema = { role: 'vendor', migrations }

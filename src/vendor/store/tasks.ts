@@ -10,7 +10,8 @@ export { schema } from './schema.ts'
 
 /** What runs in the database: the contract, packing in parts. */
 interface VendorTasks extends Omit<VendorDatabase, 'pack' | 'close'> {
-  packNext(channelId: Uint8Array, receipts: readonly Uint8Array[]): Promise<number>
+  /** Packs payments `first` to `first + 1,023` with the receipts of these, and tells whether some are left. */
+  packNext(channelId: Uint8Array, first: number, receipts: readonly Uint8Array[]): Promise<boolean>
 }
 
 export const tasks: TasksOf<VendorTasks> = {
@@ -44,7 +45,9 @@ export function vendorStore(runner: Runner): VendorDatabase {
     ...methods,
     async pack(channelId, receipts) {
       // One transaction a row: a long channel holds nobody up, and what a crash leaves is packed the next time.
-      for (;;) if ((await next(channelId, receipts)) < packLength) return
+      for (let first = 1, isLeft = true; isLeft; first += packLength) {
+        isLeft = await next(channelId, first, receipts.slice(first, first + packLength))
+      }
     },
     close: () => runner.close(),
   }

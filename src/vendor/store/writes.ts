@@ -48,6 +48,7 @@ const channelRows: Insert = {
     claim: 'blob',
     epoch: 'integer',
     deadline: 'integer',
+    locks: 'blob',
   },
   key: ['shard', 'channel_id'],
   // A row that is there has its epoch in it; for the first one, the lease tells. A first one brings its terms.
@@ -59,7 +60,8 @@ const channelRows: Insert = {
       strikes = excluded.strikes, paid = excluded.paid, spent = excluded.spent, contiguous = excluded.contiguous,
       transcript = excluded.transcript, amount = excluded.amount, closing = excluded.closing,
       release = excluded.release, claim = excluded.claim,
-      deadline = CASE excluded.deadline WHEN 0 THEN channels.deadline ELSE excluded.deadline END
+      deadline = CASE excluded.deadline WHEN 0 THEN channels.deadline ELSE excluded.deadline END,
+      locks = excluded.locks
     WHERE excluded.epoch = channels.epoch AND excluded.paid >= channels.paid AND excluded.spent >= channels.spent
       AND excluded.contiguous >= channels.contiguous`,
 }
@@ -130,6 +132,7 @@ function channelRow(channel: ChannelChange): readonly Value[] {
     channel.claim ?? null,
     channel.epoch ?? 0,
     terms === undefined ? 0n : deadlineOf(terms),
+    channel.locks ?? null,
   ]
 }
 
