@@ -1,3 +1,4 @@
+import type { PayingChannel } from '../../src/client/channel.ts'
 import { fromHex, toHex } from '../../src/crypto/bytes.ts'
 import { managementPaths } from '../../src/http/management.ts'
 import { collectFrom, doJob, pass, programsOf, start } from './actions.ts'
@@ -5,9 +6,12 @@ import { accusations, accuse } from './adversaries/accuser.ts'
 import { eavesdrop, eavesdroppings } from './adversaries/eavesdropper.ts'
 import { overclaim, overclaims } from './adversaries/vendor.ts'
 import { checkEnd } from './guarantees/ending.ts'
-import { urlOf } from './parties/cast.ts'
+import { isHonest } from './guarantees/truth.ts'
+import { identityOf, urlOf } from './parties/cast.ts'
 import { runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
+import type { VendorParty } from './parties/vendor.ts'
+import { beLate, cheatAll, interceptAll } from './trials.ts'
 import { nextOf, runAll, type World } from './world.ts'
 
 /**
@@ -17,17 +21,33 @@ import { nextOf, runAll, type World } from './world.ts'
 export async function endWorld(world: World): Promise<void> {
   await calmDown(world)
   await tryEverything(world)
+  await interceptAll(world)
+  await cheatAll(world)
   const deadlines = openDeadlines(world)
   await closeAll(world)
   await collectAll(world)
   await overclaimAll(world)
   await accuseAll(world)
+  await beLate(world)
   await passDeadlines(world)
   for (const job of ['expire', 'review', 'record'] as const) {
     await doJob(world, job)
     await runAll(world)
   }
+  await expireAll(world)
   await checkEnd(world, deadlines)
+}
+
+/** Clients ask for their money back once more, whatever became of it. */
+async function expireAll(world: World): Promise<void> {
+  const { clients, scheduler, ground, network, sockets } = world
+  const place = { ground, scheduler, network, sockets }
+  for (const client of clients) {
+    for (const id of client.disk.files.keys()) {
+      await scheduler.run(client.process, () => runErrand(place, client, 'expire', fromHex(id)))
+    }
+    await runAll(world)
+  }
 }
 
 /** Every party is up, every message on its way arrives. */
@@ -74,10 +94,32 @@ async function overclaimAll(world: World): Promise<void> {
   for (const vendor of vendors.filter(({ plan }) => plan.isByzantine)) {
     const count = vendor.disk.look('SELECT 1 AS one FROM channels').length
     for (let channel = 0; channel < count; channel++) {
-      const how = overclaims[(ground.plan.seed + channel) % overclaims.length]!
+      const how = overclaims[(ground.plan.seed * 3 + channel) % overclaims.length]!
       await scheduler.run(vendor.process, () => overclaim(world, vendor, channel, how))
       await runAll(world)
+      if ((ground.plan.seed + channel) % 2 === 0) await takeAway(world, vendor)
+      for (let accused = 0; accused < Math.min(world.truth.channels.size, accusedMax); accused++) {
+        await scheduler.run(undefined, () => accuse(world, 'overcharge', accused))
+      }
+      await runAll(world)
     }
+  }
+}
+
+/** All that a vendor has, before anybody finds out what it owes. What comes in later pays that. */
+async function takeAway(world: World, vendor: VendorParty): Promise<void> {
+  const { bank, scheduler, ground, network, sockets } = world
+  const account = identityOf(vendor.name).key.publicKey
+  const [row] = bank.disk.look(`SELECT balance FROM balances WHERE place = 'account' AND owner = :account`, { account })
+  const balance = (row?.balance as bigint | undefined) ?? 0n
+  if (balance === 0n) return
+  const place = { ground, scheduler, network, sockets }
+  // Twice at once, and then once more than there is.
+  for (const wanted of [[balance, balance], [1n]]) {
+    for (const sum of wanted) {
+      await scheduler.run(vendor.process, () => runErrand(place, vendor, 'withdraw', new Uint8Array(32), sum))
+    }
+    await runAll(world)
   }
 }
 
@@ -115,15 +157,28 @@ async function closeAll(world: World): Promise<void> {
       if ((ground.plan.seed + at) % 4 === 3) continue
       const vendor = vendors.find(({ name }) => urlOf(name) === channel.vendorUrl)!
       if (vendor.plan.isByzantine && at % 2 === 0) world.armed.set(vendor.name, 'low closing')
+      const mayClose = isClosable(world, channel)
       await scheduler.run(client.process, () => client.close(channel))
       if ((ground.plan.seed + at) % 4 === 2) await runWithoutRelease(world)
       await runAll(world)
+      if (mayClose && client.disk.fileOf(channel.state.channelId)?.state?.release === undefined) {
+        ground.violate('G7', `${client.name} cannot close a channel with ${vendor.name}: no receipt opens`)
+      }
     }
     for (const id of client.disk.files.keys()) {
       await scheduler.run(client.process, () => runErrand(place, client, 'leaveRelease', fromHex(id)))
       await runAll(world)
     }
   }
+}
+
+/** Whether nothing has ended a channel of two honest parties that has payments: then they can. */
+function isClosable({ truth, ground }: World, { state }: PayingChannel): boolean {
+  const channel = truth.channels.get(toHex(state.channelId))
+  if (channel === undefined || !isHonest(channel) || channel.isRestored || channel.isRolledBack) return false
+  const { books, vendor } = channel
+  const isOver = (books.closing ?? books.claim) !== undefined || state.frozen !== undefined
+  return !isOver && state.index > 0 && state.terms.expiresAt > ground.clockOf(vendor.name)
 }
 
 /** Until nothing is left to happen but that a release is sent: that is lost. */
@@ -148,6 +203,9 @@ async function collectAll(world: World): Promise<void> {
       await collectFrom(world, { vendor: vendor.name, channel })
       await runAll(world)
     }
+    // As if the first answer had been lost.
+    await collectFrom(world, { vendor: vendor.name, channel: 0 })
+    await runAll(world)
     const unsettled = async (): Promise<void> => {
       for (const reference of await vendor.closing.store.unsettled()) {
         const found = await vendor.till.find(reference, undefined)

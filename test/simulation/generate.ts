@@ -16,7 +16,7 @@ export function planWorld(seed: number): WorldPlan {
   const clients = Array.from(
     { length: 1 + random.below(2) },
     (): ClientPlan => ({
-      isByzantine: random.chance(0.2),
+      isByzantine: random.chance(0.35),
       lockScheme: random.chance(0.75) ? 'schnorr' : 'ecdsa-xor',
     }),
   )

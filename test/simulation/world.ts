@@ -1,6 +1,9 @@
 import type { Change } from '../../src/bank/store/contract.ts'
-import { fromHex } from '../../src/crypto/bytes.ts'
-import { type Cheat, cheat } from './adversaries/client.ts'
+import { fromHex, utf8 } from '../../src/crypto/bytes.ts'
+import { managementPaths } from '../../src/http/management.ts'
+import { offerPath } from '../../src/http/Offer.ts'
+import type { Batch } from '../../src/vendor/store/contract.ts'
+import { type Cheat, cheat, misread, misrelease } from './adversaries/client.ts'
 import { createGuilt, type Guilt } from './adversaries/guilt.ts'
 import { type Lie, lie } from './adversaries/vendor.ts'
 import type { Image } from './engine/disk.ts'
@@ -10,9 +13,18 @@ import { createScheduler, type Effect, type Scheduler } from './engine/scheduler
 import { createSockets, type Sockets } from './engine/sockets.ts'
 import { createGround, type Journalled, type WorldPlan } from './engine/world.ts'
 import { checkJournal } from './guarantees/client.ts'
-import { checkEvidence, checkMoney, checkProof, checkSettlement } from './guarantees/money.ts'
+import {
+  checkEvidence,
+  checkMoney,
+  checkOpening,
+  checkProof,
+  checkSettlement,
+  checkWithdrawal,
+} from './guarantees/money.ts'
+import { checkRefusal } from './guarantees/refusals.ts'
 import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
 import { checkStream } from './guarantees/streams.ts'
+import { createTakenCheck } from './guarantees/taken.ts'
 import type { Truth } from './guarantees/truth.ts'
 import { checkHandler, checkWrite, endRuns } from './guarantees/vendor.ts'
 import { checkAnswer, checkRequest, checkStreamFrame } from './guarantees/wire.ts'
@@ -58,6 +70,7 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   let bank: BankParty | undefined
   let world: World | undefined
   const truth: Truth = { ground, bank: () => bank!, clients, vendors, channels: new Map(), purchases: new Map() }
+  const checkTaken = createTakenCheck(truth)
   const network = createNetwork({
     scheduler,
     onRequest: (message) => sendRequest(world!, secrets, message),
@@ -78,13 +91,18 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     for (const change of changes) {
       if (change.kind === 'close') checkSettlement(truth, change.channelId, change.closing.settled)
       if (change.kind === 'proof') checkProof(truth, change.channelId, change.proof.cause)
+      if (change.kind === 'withdrawal') checkWithdrawal(truth, change.withdrawal.account)
+      if (change.kind === 'open') checkOpening(truth, change.channel)
     }
   })
   bank = createdBank
   for (const [at, vendorPlan] of plan.vendors.entries()) {
     const name = `v${at}`
     const party: VendorParty = createVendorParty(place, name, vendorPlan, {
-      onWrite: (node, task, args, result) => checkWrite(truth, party, { node, task, args, result }),
+      onWrite: (node, task, args, result) => {
+        if (task === 'commit') checkTaken(party, args[0] as Batch)
+        checkWrite(truth, party, { node, task, args, result })
+      },
       // Every verdict built on it fails with it: what ran meanwhile is in doubt.
       onWriteFailed: (node) => endRuns(truth, party, { node }),
       onStream: (node, url, context) => checkStream(truth, party, { node, url, context }),
@@ -152,20 +170,25 @@ function sendRequest(world: World, secrets: SecretWatch, message: Message): Mess
     return message
   }
   const how = armed.get(client.name)
+  if (how === 'release' && message.path === managementPaths.release) return misrelease(world, message)
   if (how === undefined || !message.headers.some(([name]) => name === 'lockstep-payment')) return message
   armed.delete(client.name)
   return cheat(world, client, message, how as Cheat)
 }
 
 function sendAnswer(world: World, secrets: SecretWatch, message: Message, answer: Answer): Answer {
-  const { truth, armed, vendors, expected } = world
+  const { truth, armed, vendors, clients, expected } = world
   const vendor = vendors.find(({ name }) => name === message.to)
   if (vendor?.plan.isByzantine !== true) {
     checkAnswer(truth, message, answer)
+    checkRefusal(truth, message, answer)
     secrets.look(message, answer)
     const right = expected.find((one) => one.message === message)
     if (right !== undefined) checkEvidence(truth, right.kind, answer)
-    return answer
+    const client = clients.find(({ name }) => name === message.from)
+    if (client === undefined || message.path !== offerPath || armed.get(client.name) !== 'offer') return answer
+    armed.delete(client.name)
+    return misread(world, client, answer)
   }
   const how = armed.get(vendor.name)
   if (how === undefined) return answer
@@ -197,12 +220,16 @@ async function settleIn(world: World): Promise<void> {
   await runAll(world)
 }
 
-/** Money comes in for a client. */
+/** Money comes in for a client. One deposit in three is booked twice, as after an answer that was lost: it counts once. */
 export async function deposit({ bank, deposits }: World, client: string, amount: bigint): Promise<void> {
   const sums = deposits.get(client)!
   sums.attempted += amount
-  const done = await bank.bank.deposit(identityOf(client).key.publicKey, asset, amount)
+  const book = (): ReturnType<BankParty['bank']['deposit']> =>
+    bank.bank.deposit(identityOf(client).key.publicKey, asset, amount, utf8(`${client} ${id}`))
+  const id = sums.attempted
+  const done = await book()
   if (done.ok) sums.acknowledged += amount
+  if (amount % 3n === 0n) await book()
 }
 
 /** Lets everything happen that can, in the order in which it was asked for, at most `limit` times; timers soon due, too. */

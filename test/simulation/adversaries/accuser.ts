@@ -85,13 +85,53 @@ function badOpening(world: World, { id, vendor, client }: Channel): Made | undef
     channelId,
     lockScheme,
     index,
-    checkpoint: Checkpoint.encode(newest.value),
-    cores,
+    ...(bad.length > 0
+      ? { checkpoint: Checkpoint.encode(newest.value), cores, receipt }
+      : frame(vendor.name, { channelId, checkpoint: newest.value, cores, index, first, receipt })),
     first,
-    receipt,
   })
   // A wrong commitment under ecdsa-xor is one to no receipt that anybody has.
   return { body: BadOpening.encode(evidence), isRight: isSigned && bad.length > 0 && lockScheme === 'schnorr' }
+}
+
+/** What can be made of the payments of who made no bad lock: they as they are, or with a lock that the client never made. */
+function frame(
+  vendor: string,
+  made: {
+    readonly channelId: Uint8Array
+    readonly checkpoint: Checkpoint.SignedCheckpoint
+    readonly cores: readonly Uint8Array[]
+    readonly index: number
+    readonly first: Uint8Array
+    readonly receipt: Uint8Array | undefined
+  },
+): {
+  readonly checkpoint: Uint8Array
+  readonly cores: readonly Uint8Array[]
+  readonly receipt: Uint8Array | undefined
+} {
+  const { checkpoint, index, first, receipt } = made
+  const encoded = Checkpoint.encode(checkpoint)
+  const cores = made.cores.map((core, at) => (at === index - 1 ? changed(core) : core))
+  switch (checkpoint.index % 4) {
+    case 0:
+      return { checkpoint: encoded, cores: made.cores, receipt }
+    case 1:
+      return { checkpoint: encoded, cores: made.cores, receipt: receipt && changed(receipt) }
+    case 2:
+      return { checkpoint: encoded, cores, receipt }
+    default: {
+      const { key } = identityOf(vendor)
+      const transcript = cores.reduce(Transcript.next, first)
+      const signed = Checkpoint.sign(key, made.channelId, { ...checkpoint, transcript })
+      return { checkpoint: Checkpoint.encode(signed), cores, receipt }
+    }
+  }
+}
+
+/** With another last byte: of a core that is in its lock. */
+function changed(bytes: Uint8Array): Uint8Array {
+  return bytes.with(bytes.length - 1, bytes.at(-1)! ^ 1)
 }
 
 function equivocation({ guilt }: World, { id, cores, client }: Channel): Made | undefined {

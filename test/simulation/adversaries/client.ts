@@ -9,7 +9,8 @@ import * as Equivocation from '../../../src/wire/Equivocation.ts'
 import * as Frame from '../../../src/wire/Frame.ts'
 import * as Transaction from '../../../src/wire/Transaction.ts'
 import * as Transcript from '../../../src/wire/Transcript.ts'
-import type { Message } from '../engine/network.ts'
+import type { Answer, Message } from '../engine/network.ts'
+import { identityOf } from '../parties/cast.ts'
 import type { ClientParty } from '../parties/client.ts'
 import type { World } from '../world.ts'
 
@@ -25,7 +26,11 @@ export type Cheat =
   | 'checkpoint transcript'
   | 'checkpoint amount'
   | 'two checkpoints'
+  | 'past the funds'
+  | 'underpay'
   | 'attachment'
+  | 'offer'
+  | 'release'
 
 export const cheats: readonly Cheat[] = [
   'lock',
@@ -38,7 +43,11 @@ export const cheats: readonly Cheat[] = [
   'checkpoint transcript',
   'checkpoint amount',
   'two checkpoints',
+  'past the funds',
+  'underpay',
   'attachment',
+  'offer',
+  'release',
 ]
 
 /** The message as the cheat sends it. As it was, where the cheat does not fit. */
@@ -90,19 +99,51 @@ export function cheat(world: World, client: ClientParty, message: Message, how: 
       return seal({ ...frame, digest: sha256(frame.digest) })
     case 'attachment':
       return changeHeader(message, headerNames.attachment, (bytes) => bytes.with(20, bytes[20]! ^ 1))
+    case 'underpay':
+      return frame.segment === channel.segment.number && frame.step > 1
+        ? seal({ ...frame, step: frame.step - 1, coin: channel.segment.coins[frame.step - 1]! })
+        : message
+    case 'offer':
+    case 'release':
+      return message
     case 'checkpoint transcript':
     case 'checkpoint amount':
     case 'two checkpoints':
+    case 'past the funds':
       return lieInCheckpoint(world, channel, message, how)
   }
 }
+
+/** A release with another receipt. */
+export function misrelease({ ground }: World, message: Message): Message {
+  ground.count('cheat: release')
+  // Kind, channel id and R_n come before s_n.
+  const at = 1 + 32 + 32 + 31
+  return { ...message, body: message.body.with(at, message.body[at]! ^ 1) }
+}
+
+/** An offer as a client reads it that wants terms of its own: its vendor is somebody else, or has no time to claim. */
+export function misread({ ground }: World, client: ClientParty, answer: Answer): Answer {
+  const offer = JSON.parse(new TextDecoder().decode(answer.body)) as Record<string, unknown>
+  const variants = [
+    { vendor: toHex(identityOf(client.name).key.publicKey) },
+    { graceMin: 60 },
+    { lifeMin: 60 },
+  ] as const
+  const other = variants[(ground.counts.get('cheat: offer') ?? 0) % misreadings]
+  ground.count('cheat: offer')
+  return { ...answer, body: new TextEncoder().encode(JSON.stringify({ ...offer, ...other })) }
+}
+
+/** How many there are. */
+export const misreadings = 3
 
 /** A checkpoint that says something else, or another one for the same segment. */
 function lieInCheckpoint(
   world: World,
   channel: Client.ClientChannel,
   message: Message,
-  how: 'checkpoint transcript' | 'checkpoint amount' | 'two checkpoints',
+  how: 'checkpoint transcript' | 'checkpoint amount' | 'two checkpoints' | 'past the funds',
 ): Message {
   return changeHeader(message, headerNames.checkpoint, (bytes) => {
     const parsed = Checkpoint.parse(bytes)
@@ -112,6 +153,7 @@ function lieInCheckpoint(
       'checkpoint transcript': { transcript: sha256(value.transcript) },
       'checkpoint amount': { amount: amount(value.amount / 2n) },
       'two checkpoints': { nextAnchor: sha256(value.nextAnchor) },
+      'past the funds': { amount: amount(channel.terms.funds + 1n) },
     }[how]
     if (how === 'two checkpoints') world.network.inject({ ...message, from: 'eve' })
     return Checkpoint.encode(Checkpoint.sign(channel.key, channel.channelId, { ...value, ...other }))

@@ -1,17 +1,21 @@
-import { concat } from '../../../src/crypto/bytes.ts'
+import { concat, fromHex, toHex, utf8 } from '../../../src/crypto/bytes.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { bankPaths } from '../../../src/http/bank.ts'
 import { headerNames } from '../../../src/http/headers.ts'
 import { managementPaths } from '../../../src/http/management.ts'
-import { amount } from '../../../src/wire/amount.ts'
+import { amount, unixSeconds } from '../../../src/wire/amount.ts'
 import { parseBase64url, toBase64url } from '../../../src/wire/base64url.ts'
 import * as Close from '../../../src/wire/Close.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
+import * as Command from '../../../src/wire/Command.ts'
 import * as Frame from '../../../src/wire/Frame.ts'
 import { sizes } from '../../../src/wire/kinds.ts'
+import * as Transcript from '../../../src/wire/Transcript.ts'
 import type { Message } from '../engine/network.ts'
-import { identityOf } from '../parties/cast.ts'
+import { findChannel, openedOf } from '../guarantees/truth.ts'
+import { asset, identityOf, network } from '../parties/cast.ts'
 import type { World } from '../world.ts'
+import { counterfeit } from './counterfeit.ts'
 
 /**
  * Somebody on the path who records everything, has keys of its own and nobody else's, and sends what it likes: as it was,
@@ -28,6 +32,8 @@ export type Eavesdropping =
   | 'claim'
   | 'closing'
   | 'release'
+  | 'withdraw'
+  | 'counterfeit'
 
 export const eavesdroppings: readonly Eavesdropping[] = [
   'replay',
@@ -40,6 +46,8 @@ export const eavesdroppings: readonly Eavesdropping[] = [
   'claim',
   'closing',
   'release',
+  'withdraw',
+  'counterfeit',
 ]
 
 /** `message` and `at` choose among what was seen. Does nothing where nothing fits. */
@@ -53,7 +61,7 @@ export function eavesdrop(world: World, how: Eavesdropping, message: number, at:
   world.network.inject({ ...made, from: 'eve' })
 }
 
-function make(world: World, seen: Message, how: Eavesdropping, at: number): Message | undefined {
+function make(world: World, seen: Message, how: Eavesdropping, at: number): Omit<Message, 'id' | 'answer'> | undefined {
   const { wire } = world.network
   const frame = frameOf(seen)
   switch (how) {
@@ -83,25 +91,38 @@ function make(world: World, seen: Message, how: Eavesdropping, at: number): Mess
     case 'claim':
     case 'closing':
     case 'release':
-      return frame && accuseOf(frame, seen, how)
+      return frame && accuseOf(world, frame, seen, how)
+    case 'withdraw':
+      return { ...seen, ...withdraw(world, at), headers: [] }
+    case 'counterfeit':
+      return counterfeit(world, at)
   }
 }
 
 /** What goes to the bank, or in the vendor's name: signed with the only key that it has. */
-function accuseOf(frame: Frame.Payment, seen: Message, how: 'claim' | 'closing' | 'release'): Message {
+function accuseOf(
+  { truth }: World,
+  frame: Frame.Payment,
+  seen: Message,
+  how: 'claim' | 'closing' | 'release',
+): Message {
   const eve = identityOf('eve').key
-  const channelId = concat(frame.reference, sha256(frame.reference).subarray(16))
+  // Terms and c_0 were on the wire, beside the first payment.
+  const channel = findChannel(truth, toHex(frame.reference))
+  const channelId = channel ? fromHex(channel.id) : concat(frame.reference, sha256(frame.reference).subarray(16))
   const post = { ...seen, method: 'POST', headers: [] }
   if (how === 'claim') {
+    const commitment = channel && openedOf(channel)?.commitment
     const evidence: Close.Evidence = { kind: 'coins', step: frame.step, coin: frame.coin }
+    const isNothing = frame.index % 2 === 0
     const close = Close.sign(eve, {
       channelId,
-      amount: amount(BigInt(frame.step)),
+      amount: amount(isNothing ? 0n : BigInt(frame.step)),
       index: 0,
       previousTranscript: new Uint8Array(32),
       core: new Uint8Array(0),
-      transcript: new Uint8Array(32),
-      evidence,
+      transcript: commitment === undefined ? new Uint8Array(32) : Transcript.first(channelId, commitment),
+      evidence: isNothing ? { kind: 'none' } : evidence,
     })
     return { ...post, to: 'bank', path: bankPaths.close, body: Close.encode(close) }
   }
@@ -112,6 +133,21 @@ function accuseOf(frame: Frame.Payment, seen: Message, how: 'claim' | 'closing' 
   const receipt = concat(frame.commitment, frame.lock.subarray(0, 32))
   const checkpoint = new Uint8Array(171)
   return { ...post, path: managementPaths.release, body: Closing.encodeRelease({ channelId, receipt, checkpoint }) }
+}
+
+/** What a client has at the bank, to somebody else: signed with the only key that it has. */
+function withdraw({ clients, ground }: World, at: number): Pick<Message, 'method' | 'to' | 'path' | 'body'> {
+  const eve = identityOf('eve').key
+  const { key } = identityOf(clients[at % clients.length]!.name)
+  const command = Command.sign(eve, {
+    bank: identityOf('bank').key.publicKey,
+    network,
+    id: sha256(utf8(`eve withdraws ${at} ${ground.now()}`)).slice(0, 16),
+    validUntil: unixSeconds(ground.clockOf('bank') + 60n),
+    action: { kind: 'withdraw', asset, amount: amount(1n), destination: eve.publicKey },
+  })
+  const body = Command.encode({ ...command, account: key.publicKey })
+  return { method: 'POST', to: 'bank', path: bankPaths.command, body }
 }
 
 /** A payment of its own: the MAC is the best that it has, that of another frame. */

@@ -1,17 +1,22 @@
 import { toHex } from '../../../src/crypto/bytes.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
+import { lockSchemes } from '../../../src/crypto/locks.ts'
+import * as Schnorr from '../../../src/crypto/Schnorr.ts'
 import { bankPaths } from '../../../src/http/bank.ts'
 import { headerNames } from '../../../src/http/headers.ts'
 import { managementPaths } from '../../../src/http/management.ts'
 import { claim } from '../../../src/vendor/closing.ts'
 import { amount } from '../../../src/wire/amount.ts'
 import { parseBase64url, toBase64url } from '../../../src/wire/base64url.ts'
+import * as Checkpoint from '../../../src/wire/Checkpoint.ts'
 import * as Close from '../../../src/wire/Close.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
 import * as Terms from '../../../src/wire/Terms.ts'
+import * as Transaction from '../../../src/wire/Transaction.ts'
+import * as Transcript from '../../../src/wire/Transcript.ts'
 import type { Answer, Message } from '../engine/network.ts'
-import { type Channel, findChannel, macsOf, referenceOf } from '../guarantees/truth.ts'
+import { type Channel, findChannel, macsOf, openedOf, referenceOf } from '../guarantees/truth.ts'
 import { identityOf } from '../parties/cast.ts'
 import { isExpected } from '../parties/faults.ts'
 import type { VendorParty } from '../parties/vendor.ts'
@@ -42,9 +47,24 @@ export const lies: readonly Lie[] = [
 ]
 
 /** What it claims at the bank: all that was paid, more than that, or with evidence of another kind. */
-export type Overclaim = 'all that was paid' | 'more than proven' | 'of another channel' | 'twice'
+export type Overclaim =
+  | 'all that was paid'
+  | 'more than proven'
+  | 'of another channel'
+  | 'twice'
+  | 'made-up coin'
+  | 'made-up checkpoint'
+  | 'made-up receipt'
 
-export const overclaims: readonly Overclaim[] = ['all that was paid', 'more than proven', 'of another channel', 'twice']
+export const overclaims: readonly Overclaim[] = [
+  'all that was paid',
+  'more than proven',
+  'of another channel',
+  'twice',
+  'made-up coin',
+  'made-up checkpoint',
+  'made-up receipt',
+]
 
 /** The answer as the liar gives it. As it was, where the lie does not fit. */
 export function lie(world: World, message: Message, answer: Answer, how: Lie): Answer {
@@ -111,8 +131,18 @@ export function overclaim(world: World, vendor: VendorParty, at: number, how: Ov
     const honest = claimed.ok ? Close.parse(claimed.claim) : undefined
     if (honest?.ok !== true) return
     world.ground.count(`overclaim: ${how}`)
-    const { paid } = found.held.channel
-    for (const claimedMore of variants(honest.value, { how, paid, other: rows.at(at - 1)?.channel_id as Uint8Array })) {
+    const { paid, terms } = found.held.channel
+    const channel = world.truth.channels.get(toHex(id))
+    const known = {
+      how,
+      paid,
+      terms,
+      vendor: vendor.name,
+      other: rows.at(at - 1)?.channel_id as Uint8Array,
+      // Who was released to has it: every receipt opens down to this one.
+      first: (channel && openedOf(channel))?.receipt ?? new Uint8Array(64),
+    }
+    for (const claimedMore of variants(honest.value, known)) {
       const body = Close.encode(Close.sign(identityOf(vendor.name).key, claimedMore))
       world.network.inject({ from: vendor.name, to: 'bank', method: 'POST', path: bankPaths.close, headers: [], body })
     }
@@ -122,9 +152,48 @@ export function overclaim(world: World, vendor: VendorParty, at: number, how: Ov
 
 function variants(
   honest: Close.SignedClose,
-  { how, paid, other }: { readonly how: Overclaim; readonly paid: bigint; readonly other: Uint8Array },
+  known: {
+    readonly how: Overclaim
+    readonly paid: bigint
+    readonly terms: Terms.Terms
+    readonly vendor: string
+    readonly other: Uint8Array
+    readonly first: Uint8Array
+  },
 ): readonly Close.Close[] {
+  const { how, paid, terms, vendor, other, first } = known
+  const { key } = identityOf(vendor)
+  const { funds } = terms
   switch (how) {
+    case 'made-up coin': {
+      const { step } = honest.evidence.kind === 'coins' ? honest.evidence : { step: 0 }
+      const evidence = { ...honest.evidence, kind: 'coins', step: step + 1, coin: sha256(honest.transcript) } as const
+      return [{ ...honest, amount: amount(paid + terms.unitPrice), evidence }]
+    }
+    case 'made-up checkpoint': {
+      const made = Checkpoint.sign(key, honest.channelId, {
+        segment: 1000,
+        index: honest.index,
+        amount: funds,
+        transcript: honest.transcript,
+        nextAnchor: new Uint8Array(32),
+        nextUnitPrice: terms.unitPrice,
+        nextLength: 0,
+      })
+      const checkpoint = Checkpoint.encode(made)
+      const evidence = { kind: 'coins', checkpoint, step: 0, coin: new Uint8Array(32) } as const
+      return [{ ...honest, amount: funds, evidence }]
+    }
+    case 'made-up receipt': {
+      const core = Transcript.coreLayout(lockSchemes[terms.lockScheme].lockSize).parse(honest.core)
+      const said = core.ok ? Transaction.transactionLayout.parse(core.value.transaction) : undefined
+      if (!core.ok || said?.ok !== true) return []
+      const transaction = Transaction.encode({ ...said.value, amount: funds })
+      const last = Schnorr.sign(key, Transaction.transactionDigest(transaction))
+      const changed = Transcript.encode({ ...core.value, transaction })
+      const transcript = Transcript.next(honest.previousTranscript, changed)
+      return [{ ...honest, amount: funds, core: changed, transcript, evidence: { kind: 'receipts', first, last } }]
+    }
     case 'all that was paid':
       return [{ ...honest, amount: amount(paid) }]
     case 'more than proven':

@@ -2,10 +2,14 @@ import type { RecordedLeaf } from '../../../src/bank/records.ts'
 import { verifyRecord } from '../../../src/chain/evidence.ts'
 import * as RecordProof from '../../../src/chain/RecordProof.ts'
 import { equal, fromHex, toHex } from '../../../src/crypto/bytes.ts'
-import { openFromFirst } from '../../../src/protocol/index.ts'
+import { openFromFirst, openFromLast } from '../../../src/protocol/index.ts'
+import type { Row } from '../../../src/sql/program.ts'
 import { readCores } from '../../../src/vendor/held.ts'
+import * as Checkpoint from '../../../src/wire/Checkpoint.ts'
+import * as Closing from '../../../src/wire/Closing.ts'
 import * as Record from '../../../src/wire/Record.ts'
 import * as Terms from '../../../src/wire/Terms.ts'
+import * as Transcript from '../../../src/wire/Transcript.ts'
 import { identityOf, network } from '../parties/cast.ts'
 import { runAll, type World } from '../world.ts'
 import { type Channel, isHonest } from './truth.ts'
@@ -30,6 +34,7 @@ export async function checkEnd(world: World, claimable: ReadonlySet<string>): Pr
   for (const one of ended) checkPaid(world, one, claimable.has(one.id.toUpperCase()) || claimable.has(one.id))
   checkRefunds(world)
   checkReceipts(world, ended)
+  checkByzantine(world)
   await checkRecord(world, ended)
 }
 
@@ -124,6 +129,62 @@ function checkOpening(
     opened.ok && made.slice(0, cores.length).every((one, at) => equal(one.receipt, opened.receipts[at + 1]!))
   if (!isAll) ground.violate('G7', `receipts of ${cores.length} payments do not open from the bank’s`)
   ground.count('proof: opened from the first')
+}
+
+/**
+ * What an honest vendor has of a client without scruples: a release opens every receipt (G7), and a checkpoint over another
+ * transcript was noticed (G8).
+ */
+function checkByzantine({ ground, truth }: World): void {
+  for (const channel of truth.channels.values()) {
+    const { client, vendor, books } = channel
+    if (!client.plan.isByzantine || vendor.plan.isByzantine || books.contiguous > receiptsMax) continue
+    const stored = storedOf(channel)
+    if (stored === undefined) continue
+    const { chain, encoded, release, checkpoints } = stored
+    if (release !== undefined && !openFromLast(chain, release.receipt).ok) {
+      ground.violate('G7', `${vendor.name} took a release that opens nothing`)
+    }
+    const transcripts = [Transcript.first(chain.channelId, chain.commitment)]
+    for (const core of encoded) transcripts.push(Transcript.next(transcripts.at(-1)!, core))
+    const isWrong = ({ index, transcript }: Checkpoint.Checkpoint): boolean =>
+      index <= books.contiguous && !equal(transcript, transcripts[index]!)
+    if (books.suspended === undefined && checkpoints.some(isWrong)) {
+      ground.violate('G8', `${vendor.name} does not notice a checkpoint over another transcript`)
+    }
+  }
+}
+
+/** What a vendor's disk has of a channel. */
+function storedOf({ id, client, vendor, books }: Channel):
+  | {
+      readonly chain: Parameters<typeof openFromLast>[0]
+      readonly encoded: readonly Uint8Array[]
+      readonly release: Closing.Release | undefined
+      readonly checkpoints: readonly Checkpoint.Checkpoint[]
+    }
+  | undefined {
+  const channelId = fromHex(id)
+  const look = (sql: string): readonly Row[] => vendor.disk.look(sql, { channelId })
+  const [row] = look('SELECT commitment, release FROM channels WHERE channel_id = :channelId')
+  const terms = Terms.parse(client.disk.files.get(id)!.proposed.terms)
+  if (row === undefined || !terms.ok) return undefined
+  const encoded = look('SELECT core FROM payments WHERE channel_id = :channelId ORDER BY number')
+    .map(({ core }) => core as Uint8Array)
+    .slice(0, books.contiguous)
+  // What is packed is not looked at.
+  if (encoded.length !== books.contiguous) return undefined
+  const checkpoints = look('SELECT checkpoint FROM segments WHERE channel_id = :channelId AND number > 0')
+    .map(({ checkpoint }) => Checkpoint.parse(checkpoint as Uint8Array))
+    .flatMap((parsed) => (parsed.ok ? [parsed.value] : []))
+  const release = row.release === null ? undefined : Closing.parseRelease(row.release as Uint8Array)
+  const chain = {
+    terms: terms.value,
+    channelId,
+    commitment: row.commitment as Uint8Array,
+    cores: readCores(terms.value.lockScheme, encoded),
+  }
+  return { chain, encoded, release: release?.ok ? release.value : undefined, checkpoints }
 }
 
 /** G12: what is on the chain proves what was settled. */

@@ -1,7 +1,9 @@
-import { toHex } from '../../../src/crypto/bytes.ts'
+import type { NewChannel } from '../../../src/bank/store/contract.ts'
+import { equal, toHex } from '../../../src/crypto/bytes.ts'
 import type { Row } from '../../../src/sql/program.ts'
 import type { Answer } from '../engine/network.ts'
 import { describe } from '../engine/network.ts'
+import { identityOf } from '../parties/cast.ts'
 import { type Channel, findChannel, type Truth } from './truth.ts'
 
 /** G1, by the books alone; and at every close what G2 and G3 say of it. */
@@ -25,6 +27,21 @@ export function checkSettlement(truth: Truth, channelId: Uint8Array, settled: bi
   }
   checkClientSide(truth, channel, settled)
   checkVendorSide(truth, channel, settled)
+}
+
+/** G4: a channel is opened by whom it is of. */
+export function checkOpening({ ground, channels }: Truth, { channelId, account }: NewChannel): void {
+  const client = channels.get(toHex(channelId))?.client
+  const isTheirs = client !== undefined && equal(identityOf(client.name).key.publicKey, account)
+  if (!isTheirs) ground.violate('G4', 'the bank opened a channel that its account did not propose')
+}
+
+/** G4: no client of the cast ever takes money out. */
+export function checkWithdrawal({ ground, clients }: Truth, account: Uint8Array): void {
+  for (const name of clients.keys()) {
+    const isTheirs = equal(identityOf(name).key.publicKey, account)
+    if (isTheirs) ground.violate('G4', `somebody withdrew money of ${name}`)
+  }
 }
 
 /** G8: no proof stands against who did nothing wrong. */

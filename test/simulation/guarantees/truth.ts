@@ -2,6 +2,7 @@ import { toHex } from '../../../src/crypto/bytes.ts'
 import { headerNames } from '../../../src/http/headers.ts'
 import { parseBase64url } from '../../../src/wire/base64url.ts'
 import type { ChannelMacs } from '../../../src/wire/mac.ts'
+import * as Open from '../../../src/wire/Open.ts'
 import type { Message } from '../engine/network.ts'
 import type { Ground } from '../engine/world.ts'
 import type { BankParty } from '../parties/bank.ts'
@@ -65,6 +66,7 @@ export interface VendorBooks {
   phase: string
   closing: Uint8Array | undefined
   claim: Uint8Array | undefined
+  suspended: string | undefined
   readonly payments: Map<number, VendorPayment>
 }
 
@@ -95,6 +97,7 @@ export function emptyBooks(): VendorBooks {
     phase: 'open',
     closing: undefined,
     claim: undefined,
+    suspended: undefined,
     payments: new Map(),
   }
 }
@@ -132,6 +135,13 @@ export function meetChannel(truth: Truth, client: ClientParty, id: string): Chan
 
 export function isHonest({ client, vendor }: Channel): boolean {
   return !client.plan.isByzantine && !vendor.plan.isByzantine
+}
+
+/** The bank's answer to the opening: σ_0, c_0 and γ. */
+export function openedOf({ client, id }: Channel): Open.Opened | undefined {
+  const state = client.disk.files.get(id)?.state
+  const opened = state && Open.parseOpened(state.opened)
+  return opened?.ok ? opened.value : undefined
 }
 
 /** MAC keys of a channel, as its client has them. */

@@ -1,7 +1,9 @@
 import { equal, toHex } from '../../../src/crypto/bytes.ts'
 import { requestDigest } from '../../../src/http/requestDigest.ts'
+import { Vendor } from '../../../src/protocol/index.ts'
 import type { PaidContext } from '../../../src/vendor/routes.ts'
 import type { Batch, Committed, HeldBy, Lease, LeaseRequest } from '../../../src/vendor/store/contract.ts'
+import * as Closing from '../../../src/wire/Closing.ts'
 import type { Outcome } from '../engine/scheduler.ts'
 import { type Good, goods, priceOf } from '../parties/goods.ts'
 import type { VendorParty } from '../parties/vendor.ts'
@@ -45,6 +47,9 @@ function checkCommit(truth: Truth, vendor: VendorParty, { channels, payments }: 
       continue
     }
     const changed = payments.filter((payment) => toHex(payment.channelId) === channel.id).map(({ index }) => index)
+    const isOver = channel.books.closing ?? channel.books.claim ?? channel.books.suspended
+    const isNew = changed.some((index) => !channel.books.payments.has(index))
+    if (isOver !== undefined && isNew) truth.ground.violate('G8', `${vendor.name} accepts on a channel that is over`)
     readChannel(truth, channel)
     readPayments(truth, channel, changed)
     checkBooks(truth, channel)
@@ -143,6 +148,9 @@ function readChannel({ ground }: Truth, channel: Channel): void {
   books.phase = row.phase as string
   books.closing = (row.closing as Uint8Array | null) ?? undefined
   books.claim = (row.claim as Uint8Array | null) ?? undefined
+  books.suspended = (row.suspended as string | null) ?? undefined
+  const isPatient = (row.strikes as bigint) >= BigInt(Vendor.strikesMax) && books.suspended === undefined
+  if (isPatient) ground.violate('G4', `${vendor.name} goes on after ${String(row.strikes)} wrong coins`)
   if (channel.client.plan.isByzantine) return
   if (row.strikes !== 0n) ground.violate('G4', `somebody got a strike for an honest client: ${String(row.strikes)}`)
   if (row.suspended !== null)
@@ -202,7 +210,11 @@ function checkCharge(
 }
 
 function checkBooks({ ground }: Truth, channel: Channel): void {
-  const { books, client, funds, revealed } = channel
+  const { books, client, vendor, funds, revealed } = channel
+  const closing = books.closing && Closing.parse(books.closing)
+  if (closing?.ok === true && closing.value.spent !== books.spent) {
+    ground.violate('G8', `${vendor.name} has charged ${books.spent}; its closing says ${closing.value.spent}`)
+  }
   if (books.paid > funds) ground.violate('G2', `${books.paid} was accepted; the channel has ${funds}`)
   const known = charged(channel)
   // What a stream delivered is charged to the channel at once, and to its payment when that ends.

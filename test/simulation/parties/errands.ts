@@ -13,10 +13,18 @@ import type { VendorParty } from './vendor.ts'
 /** What a party takes to the bank by itself, where no part of its own program does: each names a channel by its id. */
 export type Errand = 'expire' | 'leaveRelease' | 'leaveClosing' | 'fetchRelease' | 'withdraw' | 'forget'
 
-/** Runs an errand in the party's program. Nothing waits for it. */
-export function runErrand(place: Place, party: ClientParty | VendorParty, errand: Errand, channelId: Uint8Array): void {
+/** Runs an errand in the party's program. Nothing waits for it. `withdrawn`: how much, where it withdraws. */
+export function runErrand(
+  place: Place,
+  party: ClientParty | VendorParty,
+  errand: Errand,
+  channelId: Uint8Array,
+  withdrawn = 1n,
+): void {
   const work =
-    'till' in party ? errandOfVendor(place, party, errand, channelId) : errandOfClient(place, party, errand, channelId)
+    'till' in party
+      ? errandOfVendor(place, party, { errand, channelId, withdrawn })
+      : errandOfClient(place, party, errand, channelId)
   work.catch((error: unknown) => isExpected(error, `${party.name} ${errand}`, place.ground))
 }
 
@@ -30,7 +38,12 @@ async function errandOfClient(place: Place, party: ClientParty, errand: Errand, 
   if (answer.status !== 200) await send(place, bankPaths.release, made)
 }
 
-async function errandOfVendor(place: Place, party: VendorParty, errand: Errand, channelId: Uint8Array): Promise<void> {
+async function errandOfVendor(
+  place: Place,
+  party: VendorParty,
+  asked: { readonly errand: Errand; readonly channelId: Uint8Array; readonly withdrawn: bigint },
+): Promise<void> {
+  const { errand, channelId, withdrawn } = asked
   const { till, closing } = party
   if (errand === 'forget') {
     const isGone = await (closing.store as VendorDatabase).forget(channelId, place.ground.clockOf(party.name))
@@ -39,7 +52,7 @@ async function errandOfVendor(place: Place, party: VendorParty, errand: Errand, 
   }
   if (errand === 'withdraw') {
     const destination = new Uint8Array(32)
-    await command(place, party.name, { kind: 'withdraw', asset, amount: amount(1n), destination })
+    await command(place, party.name, { kind: 'withdraw', asset, amount: amount(withdrawn), destination })
   }
   const found = await till.find(Terms.reference(channelId), undefined)
   if (!found.ok) return

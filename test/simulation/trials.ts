@@ -1,0 +1,211 @@
+import type { PayingChannel } from '../../src/client/channel.ts'
+import { collectFrom, doJob, pass } from './actions.ts'
+import { cheats, misreadings } from './adversaries/client.ts'
+import { intercept, interceptions } from './adversaries/interceptor.ts'
+import type { Effect } from './engine/scheduler.ts'
+import { urlOf } from './parties/cast.ts'
+import type { ClientParty } from './parties/client.ts'
+import type { VendorParty } from './parties/vendor.ts'
+import { nextOf, runAll, type World } from './world.ts'
+
+/*
+ * What is tried in every world before it ends. A seed comes to some of it by itself, and then seldom: each of these is one
+ * short story that the guarantees look at like at everything else.
+ */
+
+/** G5, G9: a payment on its way is held up, and something made of it, or the one after it, comes first. */
+export async function interceptAll(world: World): Promise<void> {
+  const { clients, vendors, scheduler, ground } = world
+  for (const [at, client] of clients.entries()) {
+    const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+    if (client.plan.isByzantine || vendor === undefined) continue
+    const how = interceptions[(ground.plan.seed + at) % interceptions.length]!
+    const channel = await openedAt(world, client, vendor, how === 'alone')
+    if (channel === undefined) continue
+    await scheduler.run(client.process, () => client.buy(channel, vendor, how === 'redirect' ? 'item' : 'crate'))
+    const request = await runUntil(world, ({ kind, label }) => kind === 'request' && label.includes(` ${client.name}>`))
+    if (request === undefined) continue
+    request.isHeld = true
+    if (how === 'overtake') await buy(world, client, vendor, channel)
+    await scheduler.run(undefined, () => intercept(world, request, how))
+    await runAll(world)
+    // Its vendor states its last before the request comes.
+    if (how === 'alone') await scheduler.run(client.process, () => client.close(channel))
+    await runAll(world)
+    request.isHeld = false
+    await runAll(world)
+    if (client.isOpen(channel)) await buy(world, client, vendor, channel)
+  }
+}
+
+/** Every cheat of a client without scruples, some of them in each world, on channels that its vendor took as honest. */
+export async function cheatAll(world: World): Promise<void> {
+  const { clients, vendors, scheduler, ground, armed } = world
+  for (const client of clients) {
+    const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+    if (!client.plan.isByzantine || vendor === undefined) continue
+    await misreadAll(world, client, vendor)
+    for (let turn = 0; turn < cheatsOfEach; turn++) {
+      const how = cheats[(ground.plan.seed * cheatsOfEach + turn) % cheats.length]!
+      const channel = await openedAt(world, client, vendor, true)
+      if (channel === undefined || how === 'offer' || how === 'release') continue
+      // The first pays for the second: then there is something to cheat about.
+      for (const good of ['item', 'crate', 'item'] as const) {
+        armed.set(client.name, how)
+        await scheduler.run(client.process, () => client.buy(channel, vendor, good))
+        // Of two at once the second may count on the credit of the first.
+        const handler = how === 'underpay' ? await runUntil(world, ({ kind }) => kind === 'handler') : undefined
+        if (handler !== undefined) {
+          handler.isHeld = true
+          armed.set(client.name, how)
+          await scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
+          await runAll(world)
+          handler.isHeld = false
+        }
+        await runAll(world)
+      }
+      armed.delete(client.name)
+    }
+    await releaseWrongly(world, client, vendor)
+  }
+}
+
+/** G7: a release that opens nothing. */
+async function releaseWrongly(world: World, client: ClientParty, vendor: VendorParty): Promise<void> {
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  await buy(world, client, vendor, channel)
+  world.armed.set(client.name, 'release')
+  await world.scheduler.run(client.process, () => client.close(channel))
+  await runAll(world)
+  world.armed.delete(client.name)
+}
+
+const cheatsOfEach = 6
+
+/** Channels on terms that their vendor did not offer. */
+async function misreadAll(world: World, client: ClientParty, vendor: VendorParty): Promise<void> {
+  for (let variant = 0; variant < misreadings; variant++) {
+    world.armed.set(client.name, 'offer')
+    const channel = await openedAt(world, client, vendor, true)
+    if (channel !== undefined) await buy(world, client, vendor, channel)
+    world.armed.delete(client.name)
+  }
+}
+
+/**
+ * G2, G11: what happens around a deadline. A channel with something to claim is left until it has expired; then its client's
+ * clock is late, its vendor is, the bank was away, or its clock jumps.
+ */
+export async function beLate(world: World): Promise<void> {
+  const { clients, vendors, ground, bank } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+  if (client === undefined || vendor === undefined) return
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  await buy(world, client, vendor, channel)
+  const { terms, channelId } = channel.state
+  const { graceSeconds, expiresAt } = terms
+  const statusOf = (): unknown =>
+    bank.disk.look('SELECT status FROM channels WHERE channel_id = :channelId', { channelId })[0]?.status
+  const spent = (): bigint => world.truth.channels.get(Buffer.from(channelId).toString('hex'))!.books.spent
+  if (spent() === 0n) return
+  const mustBePaid = async (when: string): Promise<void> => {
+    await doJob(world, 'expire')
+    await runAll(world)
+    if (statusOf() !== 'open') ground.violate('G2', `a channel expired ${when}`)
+    await collect(world, vendor, channelId)
+    if (statusOf() !== 'closed') ground.violate('G11', `${vendor.name} was not paid ${when}`)
+  }
+  await passUntil(world, expiresAt - 1n)
+  switch (ground.plan.seed % 4) {
+    case 0: {
+      await passUntil(world, expiresAt + 1n)
+      // The vendor's clock is right.
+      ground.skew(vendor.name, Number(ground.clockOf('bank') - ground.clockOf(vendor.name)))
+      // Its client believes that it has time.
+      const late = Number(ground.clockOf(client.name) - expiresAt) + 60
+      ground.skew(client.name, -late)
+      const before = spent()
+      await buy(world, client, vendor, channel)
+      if (spent() !== before) ground.violate('G2', `${vendor.name} serves for a channel that has expired`)
+      ground.skew(client.name, late)
+      return collect(world, vendor, channelId)
+    }
+    case 1: {
+      await pass(world, graceSeconds + 120)
+      await collect(world, vendor, channelId)
+      if (statusOf() === 'closed') ground.violate('G11', `${vendor.name} was paid after the deadline`)
+      return undefined
+    }
+    case 2: {
+      await passUntil(world, expiresAt + 1n)
+      bank.crash(1)
+      ground.advance(Math.min(graceSeconds + 10, gapMax - 20) * 1000)
+      bank.start()
+      await doJob(world, 'confirmClock')
+      await pass(world, 15)
+      return mustBePaid('while its bank was away')
+    }
+    default: {
+      ground.skew('bank', 86_400)
+      await pass(world, 30)
+      await mustBePaid('because the clock of its bank jumps')
+      ground.skew('bank', -86_400)
+      await pass(world, 1)
+      await doJob(world, 'confirmClock')
+      return runAll(world)
+    }
+  }
+}
+
+/** Seconds that a bank may be away without anybody looking at its clock. */
+const gapMax = 600
+
+async function buy(world: World, client: ClientParty, vendor: VendorParty, channel: PayingChannel): Promise<void> {
+  await world.scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
+  await runAll(world)
+}
+
+async function collect(world: World, vendor: VendorParty, channelId: Uint8Array): Promise<void> {
+  const ids = vendor.disk.look('SELECT channel_id FROM channels ORDER BY channel_id')
+  const channel = ids.findIndex(({ channel_id: id }) => Buffer.compare(id as Uint8Array, channelId) === 0)
+  await collectFrom(world, { vendor: vendor.name, channel })
+  await runAll(world)
+}
+
+/** A channel that pays this vendor: one that is open, or a new one. */
+async function openedAt(
+  world: World,
+  client: ClientParty,
+  vendor: VendorParty,
+  isNew = false,
+): Promise<PayingChannel | undefined> {
+  const known = client.channels.find((one) => one.vendorUrl === urlOf(vendor.name) && client.isOpen(one))
+  if (known !== undefined && !isNew) return known
+  const before = client.channels.length
+  const funds = BigInt(vendor.plan.unitPrice) * 400n
+  await world.scheduler.run(client.process, () => client.open(vendor, funds))
+  await runAll(world)
+  return client.channels[before]
+}
+
+/** Lets things happen until this is next. */
+async function runUntil(world: World, isIt: (effect: Effect) => boolean): Promise<Effect | undefined> {
+  for (let next = nextOf(world); next !== undefined; next = nextOf(world)) {
+    if (isIt(next)) return next
+    await world.scheduler.finish(next, 'ok')
+  }
+  return undefined
+}
+
+/** Until the bank's clock says this. It counts on the way. */
+async function passUntil(world: World, time: bigint): Promise<void> {
+  const { ground } = world
+  for (let left = time - ground.clockOf('bank'); left > 0n; left = time - ground.clockOf('bank')) {
+    ground.advance(Number(left < 590n ? left : 590n) * 1000)
+    await doJob(world, 'beat')
+    await runAll(world)
+  }
+}
