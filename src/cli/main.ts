@@ -9,6 +9,8 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   paper: async () => (await import('./commands/paper.ts')).paper,
   verify: async () => (await import('./commands/verify.ts')).verify,
   keys: async () => (await import('./commands/keys.ts')).keys,
+  pay: async () => (await import('./commands/pay.ts')).pay,
+  wallet: async () => (await import('./commands/wallet.ts')).wallet,
   bank: async () => (await import('./commands/bank.ts')).bank,
   vendor: async () => (await import('./commands/vendor.ts')).vendor,
   channels: async () => (await import('./commands/channels.ts')).channels,

@@ -62,7 +62,9 @@ export async function openDesk(options: DeskOptions): Promise<BankDesk> {
     const off = fresh.now - options.now()
     if (off - ahead > patience || ahead - off > patience) ahead = off
     const text = JSON.stringify({ offer: encodeBankOffer({ ...fresh, now: unixSeconds(0n) }), ahead: String(ahead) })
-    if (text !== noted) await journal.note(name, text)
+    if (text === noted) return
+    await journal.note(name, text)
+    await journal.note(lastBank, url)
   }
   const now = (): UnixSeconds => unixSeconds(options.now() + ahead)
   await (known === undefined ? take(offer) : assertKey(url, offer.bank, key))
@@ -94,6 +96,9 @@ export async function openDesk(options: DeskOptions): Promise<BankDesk> {
     },
   }
 }
+
+/** The note that names the bank which was used last. */
+export const lastBank = 'bank'
 
 /** The bank as `wallet` is given it. Throws TypeError for what is none. */
 export function readBank(
