@@ -1,8 +1,9 @@
 /** The bank as a service: its books in a database, its commands over HTTP, its records on a chain. */
 
+export { ListenError } from '../net/listen.ts'
 export { type JobName, type JobsOptions, runJobs } from './jobs.ts'
 export type { RecordedLeaf } from './records.ts'
-export { type BankServer, ListenError, type ServeOptions, serveBank } from './server.ts'
+export { type BankServer, type ServeOptions, serveBank } from './server.ts'
 export {
   type Bank,
   type BankDeps,
@@ -12,5 +13,7 @@ export {
   type Score,
   type Sender,
 } from './service.ts'
+export { backupBank, restoreBank } from './store/backup.ts'
 export type { Account, BankStore, Withdrawal } from './store/contract.ts'
-export { sqliteBankStore } from './store/sqlite.ts'
+export { postgresBankStore } from './store/postgres.ts'
+export { openBankStore, sqliteBankStore } from './store/sqlite.ts'

@@ -1,7 +1,8 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import { type AddressInfo, isIP } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
+import { isIP } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ProblemReason } from '../http/problems.ts'
+import { listen } from '../net/listen.ts'
 import { StoreError } from '../sqlite/open.ts'
 import { type Answer, problem } from './answer.ts'
 import { answer } from './routes.ts'
@@ -54,10 +55,9 @@ export async function serveBank(bank: Bank, options: ServeOptions = {}): Promise
     },
   )
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
-  await listen(server, { host, port })
-  const { port: bound } = server.address() as AddressInfo
+  const url = await listen(server, 'the bank', { host, port })
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url,
     close: () =>
       new Promise((resolve) => {
         // A connection that was answering is idle afterwards, and its client may keep it open.
@@ -125,29 +125,6 @@ function failure(error: unknown, onError: (error: unknown) => void): Answer {
   return problem({ reason: 'Internal', detail: 'the bank failed; its operator finds the cause in its log' })
 }
 
-function listen(server: Server, { host, port }: { readonly host: string; readonly port: number }): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = listenProblems[cause.code ?? '']
-      reject(
-        why === undefined ? cause : new ListenError(`The bank cannot listen on ${host}:${port}: ${why}`, { cause }),
-      )
-    })
-    server.listen(port, host, resolve)
-  })
-}
-
-const listenProblems: Readonly<Record<string, string>> = {
-  EADDRINUSE: 'the port is in use. Stop what listens there, or name another port; 0 takes a free one.',
-  EACCES: 'the port needs rights that this user does not have. Name one from 1024 on.',
-  EADDRNOTAVAIL: 'this machine does not have the address. Name one of its own, such as 127.0.0.1.',
-}
-
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error))
-}
-
-/** The server could not start. The message says what to do. */
-export class ListenError extends Error {
-  override readonly name: string = 'ListenError'
 }

@@ -1,37 +1,10 @@
-import { type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { problemOf, problemType } from '../http/problems.ts'
 import type { Refused } from './responses.ts'
 
 /** Bytes of a request's headers together. */
 export const headerSizeMax = 16_384
-
-/** Starts listening. A port in use is an error that says what to do. */
-export function listen(server: Server, host: string, port: number): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const fail = (error: NodeJS.ErrnoException): void => {
-      reject(error.code === 'EADDRINUSE' ? new PortBusyError(host, port, error) : error)
-    }
-    server.once('error', fail)
-    server.listen(port, host, () => {
-      server.removeListener('error', fail)
-      const { port: bound } = server.address() as AddressInfo
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
-    })
-  })
-}
-
-/** Another program listens on this port. */
-export class PortBusyError extends Error {
-  override readonly name: string = 'PortBusyError'
-
-  constructor(host: string, port: number, cause: unknown) {
-    super(`port ${port} on ${host} is in use: stop what listens there, or name another port (0 takes a free one)`, {
-      cause,
-    })
-  }
-}
 
 /** The path and query of a request, whole where a router has taken what it is mounted at off its address. */
 export function pathOf({ url = '/', originalUrl = url }: IncomingMessage & { readonly originalUrl?: string }): string {

@@ -1,13 +1,13 @@
 /** A vendor as a service: a paywall for HTTP, paid streams, closing and collecting, its state in SQLite. */
 
 export { managementPaths } from '../http/management.ts'
+export { ListenError } from '../net/listen.ts'
 export type { Handler } from './answering.ts'
 export { archive } from './archive.ts'
 export { claimAtBank } from './claimAtBank.ts'
 export { createCloseJob } from './closeJob.ts'
 export { type ClosingOptions, claim, close, release, settled } from './closing.ts'
 export { type Collected, type CollectOptions, collect } from './collect.ts'
-export { listen, PortBusyError } from './connection.ts'
 export { CollectError, EvictedError, StoreUnavailableError } from './errors.ts'
 export { proveWrongLock } from './evidence.ts'
 export type { Held } from './held.ts'

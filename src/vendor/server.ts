@@ -1,7 +1,9 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { ProblemReason } from '../http/problems.ts'
+import { listen } from '../net/listen.ts'
 import { allowBrowsers, answering, type Handler } from './answering.ts'
-import { headerSizeMax, listen, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
+import { headerSizeMax, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
 import { asError } from './errors.ts'
 import { eventStreams } from './eventStreams.ts'
 import { problemResponse } from './responses.ts'
@@ -27,6 +29,8 @@ export interface ServeOptions {
   readonly closeTimeoutMs?: number
   /** Told of every failure; a client learns no more than that there was one. */
   readonly onError?: (error: unknown) => void
+  /** Told of every problem that ends a stream. */
+  readonly onProblem?: (reason: ProblemReason) => void
 }
 
 export interface RunningServer {
@@ -59,9 +63,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     },
   )
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
-  const url = await listen(server, host, port)
+  const url = await listen(server, 'the vendor', { host, port })
   const publicUrl = options.publicUrl ?? url
-  const sold = { till, streams, publicUrl, onError }
+  const sold = { till, streams, publicUrl, onError, onProblem: options.onProblem }
   const events = eventStreams(sold)
   respond = answering([events.handle, ...options.handlers(publicUrl)], onError)
   const sockets = serveStreams(sold)

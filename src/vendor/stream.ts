@@ -1,6 +1,6 @@
 import { equal, toHex } from '../crypto/bytes.ts'
 import { assessVersion } from '../http/headers.ts'
-import { problemOf } from '../http/problems.ts'
+import { type ProblemReason, problemOf } from '../http/problems.ts'
 import { requestDigest } from '../http/requestDigest.ts'
 import { encodeDelivery, encodeEnd, encodeProblem } from '../http/stream.ts'
 import { refuse, Vendor } from '../protocol/index.ts'
@@ -36,6 +36,8 @@ export interface StreamOptions {
   readonly socket: StreamSocket
   /** Told of what the source threw, and of a store that failed. */
   readonly onError: (error: unknown) => void
+  /** Told of every problem that ends a stream. */
+  readonly onProblem?: ((reason: ProblemReason) => void) | undefined
 }
 
 /** The payment that a stream runs on. */
@@ -314,6 +316,7 @@ export class StreamSession {
     if (this.#stopped) return
     this.#stop()
     await this.#end().catch(this.#options.onError)
+    this.#options.onProblem?.(refusal.reason)
     this.#send(encodeProblem(problemOf(refusal)))
     this.#options.socket.close(4000)
   }

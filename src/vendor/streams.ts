@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import type { ProblemReason } from '../http/problems.ts'
 import { clientMessageMax, subprotocol } from '../http/stream.ts'
 import { pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
@@ -12,6 +13,7 @@ export interface StreamServerOptions {
   readonly streams: readonly StreamRoute[]
   readonly publicUrl: string
   readonly onError: (error: unknown) => void
+  readonly onProblem?: ((reason: ProblemReason) => void) | undefined
 }
 
 export interface StreamServer {
@@ -22,7 +24,7 @@ export interface StreamServer {
 
 /** Paid streams over WebSockets. A client that has gone silent is found out within a minute. */
 export function serveStreams(options: StreamServerOptions): StreamServer {
-  const { till, publicUrl, onError } = options
+  const { publicUrl, onError } = options
   const sessions = new Map<WebSocket, StreamSession>()
   const silent = new WeakSet<WebSocket>()
   const sockets = new WebSocketServer({
@@ -75,7 +77,7 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       }
       const target = publicUrl + pathOf(incoming)
       sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
-        attach(webSocket, new StreamSession({ ...found, target, till, onError, socket: webSocket }))
+        attach(webSocket, new StreamSession({ ...options, ...found, target, socket: webSocket }))
       })
     },
     async close() {

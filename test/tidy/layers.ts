@@ -8,7 +8,7 @@ const stores = ['sql', 'sqlite', 'postgres']
 
 /**
  * `chain` stands beside the roles: they may use it, it knows none of them. `sql` is what stores are written in, `sqlite` and
- * `postgres` are the drivers under them; they know nothing of the project.
+ * `postgres` are the drivers under them, `net` is what servers share; they know nothing of the project.
  */
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   crypto: [],
@@ -19,12 +19,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   sql: [],
   sqlite: ['sql'],
   postgres: ['sql'],
+  net: [],
   chain: ['crypto', 'wire', 'sqlite'],
-  bank: [...pure, 'chain', ...stores],
-  vendor: [...pure, 'chain', ...stores],
+  bank: [...pure, 'net', 'chain', ...stores],
+  vendor: [...pure, 'net', 'chain', ...stores],
   client: [...pure, 'chain', ...stores],
   mcp: [...pure, 'vendor', 'client'],
-  ops: [...pure, 'chain', ...stores, 'bank', 'vendor', 'client'],
+  ops: [...pure, 'net', 'chain', ...stores, 'bank', 'vendor', 'client'],
   cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops', 'mcp'],
 }
 

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, expect, test } from 'vitest'
 import { managementPaths } from '../../src/http/management.ts'
-import { PortBusyError, sqliteVendorStore } from '../../src/vendor/index.ts'
+import { ListenError, sqliteVendorStore } from '../../src/vendor/index.ts'
 import * as Closing from '../../src/wire/Closing.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import { contents, temporaryPath } from '../bank/support.ts'
@@ -183,7 +183,7 @@ describe('a vendor does not start', () => {
     const stall = await openStall()
     const port = Number(new URL(stall.url).port)
     const second = openStall({ port })
-    await expect(second).rejects.toThrow(PortBusyError)
+    await expect(second).rejects.toThrow(ListenError)
     await expect(second).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`)
   })
 

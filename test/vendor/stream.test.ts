@@ -346,12 +346,16 @@ describe('a stream ends with a problem, and nothing more is charged', () => {
     expect(await town.stall.store.channel(referenceOf(channel))).toBeUndefined()
   })
 
-  test('a payment for another stream, whose credit is kept', async () => {
-    const { town, channel, stream } = await openStream()
+  test('a payment for another stream, whose credit is kept, and the operator counts it', async () => {
+    const problems: string[] = []
+    const { town, channel, stream } = await openStream('/count/200', {
+      serve: { onProblem: (reason) => void problems.push(reason) },
+    })
     const { frame } = await channel.pay(price, new Uint8Array(32))
     stream.send(frame)
     await stream.closed()
     expect(stream.problem()).toBe('RequestMismatch')
+    expect(problems).toEqual(['RequestMismatch'])
     const stored = await town.stall.store.channel(referenceOf(channel))
     expect(stored).toMatchObject({ paid: price, spent: 0n, contiguous: 1 })
     expect(await town.stall.store.cores(channel.state.channelId, 1)).toHaveLength(1)

@@ -101,7 +101,7 @@ export function vendorFamilies(
       counters.refusals,
     ),
     counterBy(
-      ['lockstep_problem_answers_total', 'Problem documents answered over HTTP, by reason.'],
+      ['lockstep_problem_answers_total', 'Problem documents answered over HTTP and at the end of streams, by reason.'],
       'reason',
       counters.problems,
     ),

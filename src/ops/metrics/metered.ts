@@ -33,7 +33,7 @@ export interface VendorCounters {
   readonly charged: Sums
   /** Verdicts on payments, ticks, checkpoints and questions, by reason. */
   readonly refusals: Tally
-  /** Problem documents answered over HTTP, by reason. */
+  /** Problem documents answered over HTTP and at the end of streams, by reason. */
   readonly problems: Tally
   /** Claims on the bank: `settled`, or `failed`, which may be tried again. */
   readonly claims: Tally

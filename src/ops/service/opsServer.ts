@@ -1,5 +1,5 @@
-import { createServer, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type ServerResponse } from 'node:http'
+import { listen } from '../../net/listen.ts'
 import type { Exposition } from '../metrics/prometheus.ts'
 import type { Readiness } from './readiness.ts'
 
@@ -49,10 +49,9 @@ export async function serveOps(
     }
   }
 
-  await listening(server, host, port)
-  const { port: bound } = server.address() as AddressInfo
+  const url = await listen(server, 'health and metrics', { host, port })
   return {
-    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    url,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -72,23 +71,4 @@ function sendText(response: ServerResponse, status: number, type: string, body: 
     'Cache-Control': 'no-store',
   })
   response.end(body)
-}
-
-/** Resolves once the server listens; an address it cannot have is an {@link OpsListenError}. */
-function listening(server: Server, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      reject(
-        new OpsListenError(`health and metrics cannot listen on ${host}:${port} (${cause.code}): name another port`, {
-          cause,
-        }),
-      )
-    })
-    server.listen(port, host, resolve)
-  })
-}
-
-/** The ops port could not be had. The message says what to do. */
-class OpsListenError extends Error {
-  override readonly name: string = 'OpsListenError'
 }

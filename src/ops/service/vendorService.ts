@@ -19,6 +19,7 @@ import { errorDetails } from '../log/logger.ts'
 import { serviceFamilies, type Unclaimed, vendorFamilies } from '../metrics/catalogue.ts'
 import { countPayments, createVendorCounters, meterCommits, meterHandler, meterTill } from '../metrics/metered.ts'
 import { openExposition } from '../metrics/prometheus.ts'
+import { bump } from '../metrics/tally.ts'
 import { serveAdmin } from './admin.ts'
 import { type Goods, goodsOf } from './configuredRoutes.ts'
 import { hearBanks } from './hearBanks.ts'
@@ -88,6 +89,7 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       streams: goods.streams,
       closeTimeoutMs: config.shutdownSeconds * 1000,
       onError,
+      onProblem: (reason) => bump(counters.problems, reason),
     })
     // It stops taking requests, ends streams, and resolves when all of them are durable.
     opened.add('server', () => server.close())
