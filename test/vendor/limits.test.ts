@@ -184,7 +184,7 @@ describe('a vendor does not start', () => {
     const port = Number(new URL(stall.url).port)
     const second = openStall({ port })
     await expect(second).rejects.toThrow(ListenError)
-    await expect(second).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`)
+    await expect(second).rejects.toThrow(`the vendor cannot listen on 127.0.0.1:${port}: the port is in use`)
   })
 
   test('on a store whose folder is missing, or that is none, or of a newer version, and changes nothing', async () => {
