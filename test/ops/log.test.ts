@@ -1,3 +1,6 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { errorDetails, jsonLogger, type LogLevel } from '../../src/ops/log/logger.ts'
 import { StoreError } from '../../src/sql/storeError.ts'
@@ -42,6 +45,21 @@ describe('a log', () => {
       nested: { payer: '[left out]', channelSeed: '[left out]', bytes: '[32 bytes]' },
       bytes: '[32 bytes]',
     })
+  })
+
+  test.skipIf(!existsSync('/dev/full'))('on a full disk loses its lines, and stops nothing', async () => {
+    const program = `
+      const { openLogger } = await import(${JSON.stringify(new URL('../../src/ops/log/pino.ts', import.meta.url).href)})
+      const logger = await openLogger('info')
+      for (let line = 0; line < 20; line++) {
+        logger.info('opened', { line })
+        await new Promise((resolve) => setTimeout(resolve, 5))
+      }
+      await logger.flush()
+      console.log('done')`
+    const run = `exec "$0" --no-warnings --input-type=module --eval "$1" 2>/dev/full`
+    const { stdout } = await promisify(execFile)('sh', ['-c', run, process.execPath, program], { timeout: 60_000 })
+    expect(stdout).toBe('done\n')
   })
 
   test('tells an error with what is wrong and what caused it', () => {

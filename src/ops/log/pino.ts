@@ -2,14 +2,21 @@ import { type Details, jsonLogger, type Logger, type LogLevel, printable } from 
 
 /**
  * A logger on stderr: `pino` where it is installed, which writes without holding up the loop; otherwise plain lines. Both say
- * the same.
+ * the same. A log that cannot be written, on a full disk, loses lines and stops nothing.
  */
 export async function openLogger(level: LogLevel): Promise<Logger> {
   const pino = await loadPino()
-  if (pino === undefined) {
-    return jsonLogger({ level, now: () => new Date(), write: (line) => void process.stderr.write(line) })
-  }
+  const plain = jsonLogger({ level, now: () => new Date(), write: (line) => void process.stderr.write(line) })
+  // There is nowhere left to say it.
+  if (process.stderr.listenerCount('error') === 0) process.stderr.on('error', () => undefined)
+  if (pino === undefined) return plain
   const destination = pino.destination({ dest: 2, sync: false })
+  let isBroken = false
+  destination.on('error', () => {
+    isBroken = true
+    // It would try the same line again, and for ever when the process ends. Plain lines are each tried once.
+    destination.destroy()
+  })
   const logger = pino.pino(
     {
       level,
@@ -23,7 +30,8 @@ export async function openLogger(level: LogLevel): Promise<Logger> {
   const at =
     (name: LogLevel) =>
     (event: string, details: Details = {}): void => {
-      if (logger.isLevelEnabled(name)) logger[name](printable(details), event)
+      if (isBroken) plain[name](event, details)
+      else if (logger.isLevelEnabled(name)) logger[name](printable(details), event)
     }
   return {
     debug: at('debug'),
@@ -31,7 +39,7 @@ export async function openLogger(level: LogLevel): Promise<Logger> {
     warn: at('warn'),
     error: at('error'),
     // In order: a synchronous flush would overtake a line that is on its way.
-    flush: () => new Promise((resolve) => destination.flush(() => resolve())),
+    flush: () => new Promise((resolve) => (isBroken ? resolve() : destination.flush(() => resolve()))),
   }
 }
 
