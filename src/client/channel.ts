@@ -103,7 +103,7 @@ export class PayingChannel implements Closable {
 
   /** Whether the client has answered the vendor's closing: the channel pays nothing any more. */
   get isReleased(): boolean {
-    return this.#kept.closing !== undefined
+    return this.#kept.closing !== undefined || this.#outcome !== undefined
   }
 
   /** Base units revealed on this day, in days since 1970. A clock that went back does not make it less. */

@@ -118,6 +118,8 @@ const actions: Readonly<Record<string, (values: Values, output: Output) => Promi
       else writeTo(values.output, text)
     }),
 
+  recover: recovered,
+
   async close(values, output) {
     const ends: Ended[] = []
     const w = await openNamed(values, {
@@ -130,6 +132,34 @@ const actions: Readonly<Record<string, (values: Values, output: Output) => Promi
     if (ends.length === 0) output.say('no channel is open that was ever paid over')
     return ends.some(({ kind }) => kind === 'closeFailed') ? exitCodes.failed : exitCodes.done
   },
+}
+
+async function recovered(values: Values, output: Output): Promise<number> {
+  const w = await openNamed(values)
+  try {
+    const { opened, ended, lost, failed } = await w.recover()
+    const failures = failed.map(({ channel, cause }) => ({ channel, why: reasonOf(cause) }))
+    if (values.json) output.out(JSON.stringify({ opened: opened.length, ended, lost, failed: failures }))
+    else {
+      for (const { channel, host, status, spent, refund } of ended) {
+        output.out(`${channel.slice(0, 16)}  ${host}  ${status}: spent ${spent}, ${refund} came back`)
+      }
+      for (const { channel, funds, deadline, refund } of lost) {
+        const when = refund === undefined ? `${funds} comes back after ${deadline}` : `${refund} came back`
+        output.out(`${channel.slice(0, 16)}  its keys are lost: ${when}`)
+      }
+      for (const { channel, why } of failures) output.say(`${channel.slice(0, 16)}  ${why}`)
+      if (ended.length + lost.length + failures.length === 0)
+        output.say('nothing is due: every channel is as it was left')
+    }
+    return failures.length === 0 ? exitCodes.done : exitCodes.failed
+  } finally {
+    await w.stop()
+  }
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 type Ended = Extract<WalletEvent, { kind: 'closed' | 'closeFailed' }>
@@ -183,7 +213,7 @@ function sayEnd(end: Ended, isJson: boolean, output: Output): void {
     else output.out(`${channel.slice(0, 16)}  ${host}  closed: spent ${spent} ${end.asset.split('/')[0]}`)
     return
   }
-  const why = end.cause instanceof Error ? end.cause.message : String(end.cause)
+  const why = reasonOf(end.cause)
   if (isJson) output.out(JSON.stringify({ channel, host, closed: false, why }))
   else output.say(`${channel.slice(0, 16)}  ${host}  not closed: ${why}`)
 }

@@ -4,13 +4,18 @@ import {
   type BankOffer,
   bankAnswerMax,
   bankPaths,
+  type ChannelList,
+  type ChannelStatus,
+  channelsBody,
   encodeBankOffer,
   parseBalances,
   parseBankOffer,
+  parseCommandAnswer,
   signQuery,
 } from '../../http/bank.ts'
 import { type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
 import * as Command from '../../wire/Command.ts'
+import type { Parsed } from '../../wire/parsed.ts'
 import { RefusedError, UnansweredError } from '../errors.ts'
 import type { WalletJournal } from '../journal/contract.ts'
 import { type Fetch, get, post } from '../remote.ts'
@@ -23,6 +28,10 @@ export interface BankDesk {
   offer(): BankOffer
   /** Base units that can be put into channels. */
   balance(asset: string): Promise<bigint>
+  /** Every channel that the account ever opened there. */
+  channels(): Promise<readonly ChannelStatus[]>
+  /** Asks for the funds of a channel whose deadline has passed: gives what came back. */
+  expire(channelId: Uint8Array): Promise<bigint>
   /** Makes the account one that can open channels: its minimum deposit is locked. */
   register(asset: string): Promise<void>
   /** Asks for the offer and sets the clock by it. */
@@ -67,6 +76,22 @@ export async function openDesk(options: DeskOptions): Promise<BankDesk> {
     await journal.note(lastBank, url)
   }
   const now = (): UnixSeconds => unixSeconds(options.now() + ahead)
+  const own = (path: string): Promise<string> => {
+    const authorization = signQuery(account, { bank: key, validUntil: unixSeconds(now() + 60n) })
+    return get(ask, new URL(path, url).href, { sizeMax: bankAnswerMax, headers: { Authorization: authorization } })
+  }
+  const command = async (action: Command.Action): Promise<string> => {
+    const { network } = offer.rules
+    const signed = Command.sign(account, {
+      bank: key,
+      network,
+      id: random(16),
+      validUntil: unixSeconds(now() + 60n),
+      action,
+    })
+    const body = await post(ask, new URL(bankPaths.command, url).href, Command.encode(signed), bankAnswerMax)
+    return new TextDecoder().decode(body)
+  }
   await (known === undefined ? take(offer) : assertKey(url, offer.bank, key))
   return {
     url,
@@ -77,22 +102,26 @@ export async function openDesk(options: DeskOptions): Promise<BankDesk> {
       await take(await fetchBankOffer(ask, url))
     },
     async balance(asset) {
-      const authorization = signQuery(account, { bank: key, validUntil: unixSeconds(now() + 60n) })
-      const address = new URL(bankPaths.balance(account.publicKey), url).href
-      const text = await get(ask, address, { sizeMax: bankAnswerMax, headers: { Authorization: authorization } })
-      const balances = parseBalances(text)
-      if (!balances.ok) throw new UnansweredError(`${url} has no balance that can be read: ${balances.detail}`)
-      return balances.value.balances.get(asset) ?? 0n
+      const { balances } = readable(url, parseBalances(await own(bankPaths.balance(account.publicKey))))
+      return balances.get(asset) ?? 0n
+    },
+    async channels() {
+      const found: ChannelStatus[] = []
+      const path = `${bankPaths.channels(account.publicKey)}?role=client&limit=100`
+      for (let next: string | undefined = ''; next !== undefined; ) {
+        const before: string = next === '' ? '' : `&before=${encodeURIComponent(next)}`
+        const page: ChannelList = readable(url, channelsBody.parse(await own(path + before)))
+        found.push(...page.channels)
+        next = page.next
+      }
+      return found
+    },
+    async expire(channelId) {
+      const answer = readable(url, parseCommandAnswer(await command({ kind: 'expire', channelId })))
+      return answer.action === 'expire' ? answer.refund : 0n
     },
     async register(asset) {
-      const command = Command.sign(account, {
-        bank: key,
-        network: offer.rules.network,
-        id: random(16),
-        validUntil: unixSeconds(now() + 60n),
-        action: { kind: 'register', asset },
-      })
-      await post(ask, new URL(bankPaths.command, url).href, Command.encode(command), bankAnswerMax)
+      await command({ kind: 'register', asset })
     },
   }
 }
@@ -116,9 +145,12 @@ async function fetchBankOffer(ask: Fetch, url: string): Promise<BankOffer> {
 }
 
 function readOffer(url: string, text: string): BankOffer {
-  const offer = parseBankOffer(text)
-  if (!offer.ok) throw new UnansweredError(`${url} has no bank’s offer that can be read: ${offer.detail}`)
-  return offer.value
+  return readable(url, parseBankOffer(text))
+}
+
+function readable<T>(url: string, answer: Parsed<T>): T {
+  if (answer.ok) return answer.value
+  throw new UnansweredError(`${url} answers no bank’s answer that can be read: ${answer.detail}`)
 }
 
 /** What the journal keeps of a bank: its offer, and how its clock goes. */

@@ -11,6 +11,7 @@ import { everyChannel, type LedgerFilter, type LedgerRow, readLedger } from './l
 import { chooseAsset, limitsOf, moneyOf } from './money.ts'
 import { OfferBook } from './offers.ts'
 import type { PayingWalletOptions } from './options.ts'
+import { findLost, type Recovered, recover } from './recovery.ts'
 import { Spending } from './spending.ts'
 import { buyStream, type WalletStreamOptions } from './streaming.ts'
 import { dayOf, Tab, type TabContext } from './tab.ts'
@@ -151,6 +152,20 @@ export class PayingWallet {
     return readLedger(this.#journal, filter)
   }
 
+  /**
+   * After a crash, a loss or a restored copy: asks for openings that were not answered, and the bank for what became of every
+   * channel; does what is due there, and gets back what is the account's. Once in a while is enough.
+   */
+  async recover(): Promise<Recovered> {
+    const { opener, desk, money } = this.#context
+    await desk.refresh()
+    const found = await recover(opener, money)
+    for (const channel of found.opened) this.#tabAt(new URL(channel.vendorUrl).origin).add(channel)
+    const known = new Set((await everyChannel(this.#journal)).map(({ channelId }) => toHex(channelId)))
+    const { lost, failed } = await findLost(desk, money, known)
+    return { ...found, lost, failed: [...found.failed, ...failed] }
+  }
+
   /** Closes the channels and ends. What was not spent comes back once their vendors have claimed their part. */
   close(): Promise<void> {
     this.#closed ??= Promise.all([...this.#tabs.values()].map((tab) => tab.close())).then(() => this.#journal.close())
@@ -180,7 +195,14 @@ export class PayingWallet {
       // A budget of a day is not made anew by a restart, nor by the end of a channel.
       spending.end(new URL(vendorUrl).host, { paidOn }, dayOf(desk.now()))
     }
-    for (const channel of live) this.#tabAt(new URL(channel.vendorUrl).origin).add(channel)
+    for (const channel of live) {
+      const tab = this.#tabAt(new URL(channel.vendorUrl).origin)
+      if (channel.isReleased) spending.add(tab.host, channel)
+      else tab.add(channel)
+    }
+    // What was closed before may be settled by now. Where the bank is away, the next start asks again.
+    const isDue = live.some((channel) => channel.isReleased || channel.state.frozen !== undefined)
+    if (isDue) opener.sync().catch(() => undefined)
   }
 
   #tabAt(origin: string): Tab {

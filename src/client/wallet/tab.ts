@@ -242,8 +242,8 @@ export class Tab {
     const { spending, desk, money } = this.#context
     const { channel } = lane
     spending.end(this.host, channel, dayOf(desk.now()))
-    // Nothing was paid over it: it comes back when its time is up, or is used again.
-    if (channel.state.index === 0 || (channel.state.frozen !== undefined && !channel.isReleased)) return
+    // What was not agreed to is not released: the bank decides when the vendor claims, or the time is up.
+    if (channel.state.frozen !== undefined && !channel.isReleased) return
     const closing = channel.close().then(
       ({ closing: { spent }, receiptsOpened }) =>
         this.emit({ kind: 'closed', channel: idOf(lane), spent: money.format(spent), receiptsOpened }),
