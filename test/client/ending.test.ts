@@ -7,7 +7,7 @@ import { bankPaths } from '../../src/http/bank.ts'
 import { managementPaths } from '../../src/http/management.ts'
 import { close, collect } from '../../src/vendor/index.ts'
 import { backupVendor, restoreVendor } from '../../src/vendor/store/backup.ts'
-import { amount } from '../../src/wire/amount.ts'
+import { amount, unixSeconds } from '../../src/wire/amount.ts'
 import * as Closing from '../../src/wire/Closing.ts'
 import { commandOf } from '../bank/acts.ts'
 import { temporaryPath } from '../bank/support.ts'
@@ -155,7 +155,7 @@ describe('what came back', () => {
     const [one, two] = [await paid(town), await paid(town)]
     const { expiresAt, graceSeconds } = one.state.terms
     const deadline = expiresAt + BigInt(graceSeconds)
-    clock = (deadline + 1n) as typeof now
+    clock = unixSeconds(deadline + 1n)
     // Too early by the bank's clock.
     expect(await town.client.wallet.sync()).toEqual({ ended: [], failed: [] })
     await town.setClock(deadline + 1n)
@@ -207,6 +207,37 @@ describe('what came back', () => {
   })
 })
 
+describe('a claim and the client’s own asking, at once and repeated', () => {
+  test.each([
+    ['in the last second of the deadline', 0n, 'closed'],
+    ['in the second after it', 1n, 'expired'],
+  ] as const)('move the money once, %s', async (_, late, status) => {
+    const clock = { now: now as bigint }
+    const town = await openTown({ routes: openShop().routes, wallet: { now: () => unixSeconds(clock.now) } })
+    const channels = [await paid(town), await paid(town), await paid(town)]
+    const { expiresAt, graceSeconds } = channels[0]!.state.terms
+    // The client's clock is ahead: it asks in any case.
+    clock.now = expiresAt + BigInt(graceSeconds) + 1n
+    await town.setClock(expiresAt + BigInt(graceSeconds) + late)
+    for (const [number, channel] of channels.entries()) {
+      const held = await town.stall.held(channel)
+      const acts = [
+        () => collect(town.stall, held, town.bankUrl),
+        () => channel.settle(),
+        () => collect(town.stall, held, town.bankUrl),
+        () => channel.settle(),
+        () => town.bank.expire(),
+      ]
+      await Promise.allSettled((number % 2 === 0 ? acts : acts.toReversed()).map((act) => act()))
+      expect(await town.bank.status(channel.state.channelId)).toMatchObject({ status })
+      expect(await channel.settle()).toMatchObject({ status })
+    }
+    const settled = status === 'closed' ? 3n * spent : 0n
+    expect(await town.bank.balance(account.publicKey, 'USD/6')).toMatchObject({ balance: 100_000_000n - settled })
+    expect(await town.bank.balance(vendorKey.publicKey, 'USD/6')).toMatchObject({ balance: settled })
+  })
+})
+
 describe('a release that came too late', () => {
   test('gives the score back once the client is there again', async () => {
     const town = await openWithLine()
@@ -226,7 +257,7 @@ describe('a release that came too late', () => {
     expect(await scoreOf(town)).toBe(56)
     const later = terms.expiresAt + 2n * BigInt(terms.graceSeconds)
     await town.client.close()
-    const client = openClient(town.bankUrl, { path: town.client.path, now: () => later as typeof now })
+    const client = openClient(town.bankUrl, { path: town.client.path, now: () => unixSeconds(later) })
     expect(await client.wallet.sync()).toMatchObject({ ended: [{ outcome: { settled: spent } }], failed: [] })
     expect(await scoreOf(town)).toBe(61)
   })
