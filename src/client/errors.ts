@@ -1,5 +1,4 @@
-import type { ProblemReason } from '../http/problems.ts'
-import { problemOf } from '../http/problems.ts'
+import { type ProblemReason, remedies } from '../http/remedies.ts'
 
 /** Something was refused: by the vendor, by the bank, or by this client's own rules. `message` says what to do. */
 export class RefusedError extends Error {
@@ -7,7 +6,7 @@ export class RefusedError extends Error {
   readonly reason: ProblemReason
 
   constructor(refusal: { readonly reason: ProblemReason; readonly detail: string }) {
-    super(`${refusal.detail}. ${problemOf(refusal).remedy}`)
+    super(`${refusal.detail}. ${remedies[refusal.reason]}`)
     this.reason = refusal.reason
   }
 }

@@ -5,7 +5,6 @@ import type { Statement } from '../wire/Statement.ts'
 import { boughtFrom } from './bought.ts'
 import type { PayHooks, PayingChannel } from './channel.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
-import { EventInbox } from './eventInbox.ts'
 import { Inbox } from './inbox.ts'
 import type { Bought } from './journal/contract.ts'
 import type { Transport } from './messages.ts'
@@ -37,7 +36,7 @@ export async function* stream(
   options: StreamOptions,
 ): AsyncGenerator<Uint8Array, void> {
   const { unitsMax = Number.POSITIVE_INFINITY } = options
-  const inbox = open(channel, url, options)
+  const inbox = await open(channel, url, options)
   const payer = new Payer(channel, inbox, options, url)
   try {
     await inbox.opened
@@ -61,11 +60,12 @@ export async function* stream(
   }
 }
 
-function open(channel: PayingChannel, url: string, { transport, signal }: StreamOptions): Transport {
+async function open(channel: PayingChannel, url: string, { transport, signal }: StreamOptions): Promise<Transport> {
   const { onTraffic, sender, vendorUrl } = channel
-  return transport === 'events'
-    ? new EventInbox(url, { fetch: sender, vendorUrl, onTraffic, signal })
-    : new Inbox(url, { onTraffic, signal })
+  if (transport !== 'events') return new Inbox(url, { onTraffic, signal })
+  // Loaded when it is wanted: most pages never do.
+  const { EventInbox } = await import('./eventInbox.ts')
+  return new EventInbox(url, { fetch: sender, vendorUrl, onTraffic, signal })
 }
 
 /** Keeps a stream paid a few units ahead of its deliveries, one payment or tick a unit. */

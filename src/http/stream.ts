@@ -3,7 +3,8 @@ import type { Mac } from '../wire/Frame.ts'
 import { kinds } from '../wire/kinds.ts'
 import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
 import * as Statement from '../wire/Statement.ts'
-import { isProblemReason, type Problem, problemOf } from './problems.ts'
+import type { Problem } from './problems.ts'
+import { isProblemReason } from './remedies.ts'
 
 /** WebSocket subprotocol of paid streams: Design 3.10. Every message is binary and starts with its kind. */
 export const subprotocol = 'lockstep.1'
@@ -16,7 +17,7 @@ export type VendorMessage =
   | { readonly kind: 'statement'; readonly statement: Statement.Statement }
   | { readonly kind: 'delivery'; readonly payload: Uint8Array }
   | { readonly kind: 'end' }
-  | { readonly kind: 'problem'; readonly problem: Problem }
+  | { readonly kind: 'problem'; readonly problem: Pick<Problem, 'reason' | 'detail'> }
 
 export function encodeDelivery(payload: Uint8Array): Uint8Array<ArrayBuffer> {
   return concat(Uint8Array.of(kinds.delivery), payload)
@@ -53,7 +54,7 @@ function parseProblem(body: Uint8Array): Parsed<VendorMessage> {
   try {
     const { reason, detail } = JSON.parse(new TextDecoder().decode(body)) as { reason?: unknown; detail?: unknown }
     if (typeof reason !== 'string' || !isProblemReason(reason)) return malformed('problem: no such reason')
-    return parsed({ kind: 'problem', problem: problemOf({ reason, detail: String(detail) }) })
+    return parsed({ kind: 'problem', problem: { reason, detail: String(detail) } })
   } catch {
     // Not JSON: said in our own words, since the vendor's are unreadable.
     return malformed('problem: not JSON')

@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import chromium from '@sparticuz/chromium'
-import { build } from 'esbuild'
 import { type BrowserContext, chromium as playwright } from 'playwright-core'
+import { rolldown } from 'rolldown'
 
 /** One process a page: one that is killed takes no other with it. */
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
@@ -23,34 +23,32 @@ export function temporaryProfile(): { readonly path: string; remove(): void } {
   return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
-/** As a browser would get it: no Node.js, one file. */
-export async function bundle(entry: string): Promise<string> {
-  const { outputFiles } = await build({
-    entryPoints: [entry],
-    bundle: true,
-    write: false,
-    minify: true,
-    format: 'esm',
-    platform: 'browser',
-    conditions: ['browser'],
-    target: 'es2022',
-  })
-  return outputFiles[0]!.text
+/** Scripts by their names: `page.js` is the one that a page asks for, the others are loaded when they are wanted. */
+export type Bundle = ReadonlyMap<string, string>
+
+/** As a browser would get it: no Node.js. */
+export async function bundle(entry: string): Promise<Bundle> {
+  const build = await rolldown({ input: { page: entry }, platform: 'browser' })
+  const { output } = await build.generate({ format: 'esm', minify: true })
+  await build.close()
+  return new Map(output.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file.code]] : [])))
 }
 
-/** A page that runs this script and nothing else: no inline code, no `eval`. */
+/** A page that runs these scripts and nothing else: no inline code, no `eval`. */
 export async function servePage(
-  script: string,
+  scripts: Bundle,
   connect = "'self'",
 ): Promise<{ readonly url: string; readonly server: Server }> {
   const policy = `default-src 'none'; script-src 'self'; connect-src ${connect}`
   const server = createServer((request, response) => {
     response.setHeader('Content-Security-Policy', policy)
-    if (request.url === '/page.js') response.setHeader('Content-Type', 'text/javascript').end(script)
-    else
+    const script = scripts.get(request.url!.slice(1))
+    if (script !== undefined) response.setHeader('Content-Type', 'text/javascript').end(script)
+    else {
       response
         .setHeader('Content-Type', 'text/html')
         .end('<!doctype html><script type="module" src="/page.js"></script>')
+    }
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` }

@@ -3,6 +3,7 @@ import { describe, expect, it, vi } from 'vitest'
 import type { Backend } from '../../src/crypto/backend.ts'
 import { native, portable } from '../../src/crypto/backend.ts'
 import { concat, fromHex, toHex } from '../../src/crypto/bytes.ts'
+import { portable as compact } from '../../src/crypto/compact.ts'
 import type * as SchnorrModule from '../../src/crypto/Schnorr.ts'
 import { isScalar, reduce } from '../../src/crypto/scalar.ts'
 import { seeded } from './seeded.ts'
@@ -116,7 +117,11 @@ describe.skipIf(!hasBoth)(`native and portable agree, on cases drawn from “${s
   })
 })
 
-describe.each([native, portable].filter((backend) => backend !== undefined))('backend $name', (backend) => {
+const all = Object.entries({ native, portable, compact }).flatMap(([name, backend]) =>
+  backend === undefined ? [] : [{ name, backend }],
+)
+
+describe.each(all)('backend $name', ({ backend }) => {
   const one = number(1n)
   const zero = number(0n)
   const G = backend.multiplyBase(one)
@@ -226,7 +231,8 @@ function agree(name: keyof Backend, draw: () => Case<Backend>): void {
   it(`${name}: ${cases} cases`, () => {
     for (let run = 0; run < cases; run++) {
       const ask = draw()
-      expect(`${run} ${outcome(() => ask(native!))}`).toBe(`${run} ${outcome(() => ask(portable))}`)
+      const wanted = `${run} ${outcome(() => ask(native!))}`
+      for (const other of [portable, compact]) expect(`${run} ${outcome(() => ask(other))}`).toBe(wanted)
     }
   })
 }

@@ -6,7 +6,7 @@ import { child, isNode, lineAt, type Node, type Problem, type Source, walk } fro
 const pureLayers = new Set(['crypto', 'wire', 'protocol', 'http', 'published'])
 
 /** The only packages pure code may use; both run in a browser. */
-const purePackages = /^@noble\/(?:curves|hashes)\//
+const purePackages = /^@noble\/(?:curves\/|hashes\/|secp256k1$)/
 
 const clocks = ['Date', 'Temporal', 'performance', 'setTimeout', 'setInterval', 'setImmediate', 'requestAnimationFrame']
 const randomness = [

@@ -1,7 +1,8 @@
 import { toHex } from '../../crypto/bytes.ts'
 import * as Terms from '../../wire/Terms.ts'
 import * as Transaction from '../../wire/Transaction.ts'
-import type { Journal, StoredChannel, StoredPayment } from '../journal/contract.ts'
+import type { Journal, StoredPayment } from '../journal/contract.ts'
+import { everyChannel } from '../journal/everyChannel.ts'
 import { type Money, moneyOf } from './money.ts'
 
 /** One payment: what was bought where, and what it cost. Amounts are decimal strings in the asset. */
@@ -28,13 +29,6 @@ export interface LedgerFilter {
   readonly host?: string
   readonly since?: Date
   readonly until?: Date
-}
-
-/** Every channel that the journal knows, whatever became of it. */
-export async function everyChannel(
-  journal: Journal,
-): Promise<readonly Omit<StoredChannel, 'channelKey' | 'channelSeed'>[]> {
-  return [...(await journal.channels()), ...(await journal.retired()), ...(await journal.ended())]
 }
 
 /** The payments of a journal, oldest first. */

@@ -4,8 +4,8 @@ import { dirname, join } from 'node:path'
 import { fromHex, isZero, toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { isScalar } from '../../crypto/scalar.ts'
-import { unixSeconds } from '../../wire/amount.ts'
 import type { OpenedJournal } from '../journal/contract.ts'
+import { freshKey, now, random } from './chance.ts'
 import type { Home, HomeOptions } from './home.ts'
 import type { Platform } from './payingWallet.ts'
 
@@ -32,10 +32,7 @@ export async function openHome({
 }
 
 /** What Node.js gives beside a home. */
-export const nodePlatform: Omit<Platform, 'home'> = {
-  now: () => unixSeconds(BigInt(Math.floor(Date.now() / 1000))),
-  random: (size) => crypto.getRandomValues(new Uint8Array(size)),
-}
+export const nodePlatform: Omit<Platform, 'home'> = { now, random }
 
 function keyOf(path: string, account: HomeOptions['account']): Uint8Array {
   // Beside the store: `wallet.db` has `wallet.key`.
@@ -48,10 +45,8 @@ function keyOf(path: string, account: HomeOptions['account']): Uint8Array {
 
 /** Never over one that is there: it is the only way to the deposit. */
 function makeKey(path: string): void {
-  let secret = nodePlatform.random(32)
-  while (!isScalar(secret) || isZero(secret)) secret = nodePlatform.random(32)
   try {
-    writeFileSync(path, `${toHex(secret)}\n`, { mode: 0o600, flag: 'wx', flush: true })
+    writeFileSync(path, `${toHex(freshKey())}\n`, { mode: 0o600, flag: 'wx', flush: true })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }

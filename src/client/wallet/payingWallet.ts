@@ -1,13 +1,14 @@
 import { toHex } from '../../crypto/bytes.ts'
 import type { UnixSeconds } from '../../wire/amount.ts'
+import { everyChannel } from '../journal/everyChannel.ts'
 import { type Fetch, withTimeout } from '../remote.ts'
 import { createWallet } from '../wallet.ts'
 import { openDesk, readBank } from './bank.ts'
 import { Buyer } from './buyer.ts'
-import { type ChannelView, viewChannels } from './channelViews.ts'
+import type { ChannelView } from './channelViews.ts'
 import type { WalletEvent } from './events.ts'
 import type { Home } from './home.ts'
-import { everyChannel, type LedgerFilter, type LedgerRow, readLedger } from './ledger.ts'
+import type { LedgerFilter, LedgerRow } from './ledger.ts'
 import { chooseAsset, limitsOf, moneyOf } from './money.ts'
 import { OfferBook } from './offers.ts'
 import type { PayingWalletOptions } from './options.ts'
@@ -143,12 +144,14 @@ export class PayingWallet {
   }
 
   /** Every channel there is or was. */
-  channels(): Promise<readonly ChannelView[]> {
+  async channels(): Promise<readonly ChannelView[]> {
+    const { viewChannels } = await import('./channelViews.ts')
     return viewChannels(this.#journal, this.#context.desk.now())
   }
 
   /** Every payment, oldest first: what was bought where, and what it cost. */
-  ledger(filter?: LedgerFilter): Promise<readonly LedgerRow[]> {
+  async ledger(filter?: LedgerFilter): Promise<readonly LedgerRow[]> {
+    const { readLedger } = await import('./ledger.ts')
     return readLedger(this.#journal, filter)
   }
 
