@@ -39,4 +39,5 @@ export type {
 export { postgresVendorStore } from './store/postgres.ts'
 export { openVendorStore, sqliteVendorStore } from './store/sqlite.ts'
 export { StreamSession } from './stream.ts'
+export { tidy } from './tidy.ts'
 export { type Admission, type Repeated, Till, type TillOptions, type Turned } from './till.ts'

@@ -2,7 +2,6 @@
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { serve as serveHono } from '@hono/node-server'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -12,6 +11,7 @@ import { forHono } from '../../src/vendor/adapters/hono.ts'
 import { forNode } from '../../src/vendor/adapters/node.ts'
 import type { Paywall } from '../../src/vendor/index.ts'
 import { onEnd } from '../e2e/town.ts'
+import { listenTo } from './town.ts'
 
 /** How often a handler ran, by the payment that it served. */
 export type Runs = Map<string, number>
@@ -159,8 +159,7 @@ export const frameworks: readonly Framework[] = [
         return context.text(meter.charged)
       })
       app.onError((error, context) => context.text(error.name, 500))
-      const server = serveHono({ fetch: app.fetch, port: 0, hostname: '127.0.0.1' }) as Server
-      return listening(server)
+      return (await listenTo(async (request) => app.fetch(request))).url
     },
   },
 ]
@@ -176,7 +175,7 @@ function count(runs: Runs, id: string): number {
 }
 
 async function listening(server: Server): Promise<string> {
-  if (!server.listening) await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   onEnd(async () => {
     const closed = new Promise((resolve) => server.close(resolve))
     server.closeAllConnections()

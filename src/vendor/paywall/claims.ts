@@ -3,6 +3,7 @@ import type { UnixSeconds } from '../../wire/amount.ts'
 import { createCloseJob } from '../closeJob.ts'
 import { asError } from '../errors.ts'
 import type { VendorDatabase } from '../store/contract.ts'
+import { tidy } from '../tidy.ts'
 import type { PaywallLogger } from './types.ts'
 
 interface Claimed {
@@ -15,6 +16,8 @@ export interface ClaimsOptions {
   readonly now: () => UnixSeconds
   readonly logger: PaywallLogger
   readonly claim: (reference: Uint8Array) => Promise<Claimed>
+  /** What is kept, and for how long. */
+  readonly kept: Parameters<typeof tidy>[1]
 }
 
 export interface Claims {
@@ -25,9 +28,9 @@ export interface Claims {
   stop(): Promise<void>
 }
 
-/** Claims what was charged: before channels end, and once their clients have released them. */
+/** Claims what was charged: before channels end, and once their clients have released them. Packs what those leave. */
 export function startClaims(options: ClaimsOptions, marginSeconds: number): Claims {
-  const { store, now, logger, claim } = options
+  const { store, now, logger, claim, kept } = options
   const onClaimed = ({ channel, settled }: Claimed): void => logger.info(`claimed ${settled} on channel ${channel}`)
   const onFailed = (error: unknown, { channel }: { readonly channel: string }): void =>
     logger.error(`channel ${channel} was not claimed, and is tried again: ${asError(error).message}`)
@@ -42,6 +45,8 @@ export function startClaims(options: ClaimsOptions, marginSeconds: number): Clai
   }
   const timer = setInterval(() => after(run), everySeconds * 1000)
   timer.unref()
+  const tidyTimer = setInterval(() => after(() => tidy({ store, now }, kept)), 3_600_000)
+  tidyTimer.unref()
   return {
     hurry(channel) {
       after(async () => {
@@ -71,6 +76,7 @@ export function startClaims(options: ClaimsOptions, marginSeconds: number): Clai
     },
     async stop() {
       clearInterval(timer)
+      clearInterval(tidyTimer)
       await running
     },
   }

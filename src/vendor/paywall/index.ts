@@ -1,6 +1,7 @@
 export type { BankOption } from './bank.ts'
 export { PaywallError, PriceError } from './errors.ts'
 export type { Meter, Pieces, StreamPrice } from './meter.ts'
+export type { OpenapiDocument } from './openapi.ts'
 export { paywall } from './paywall.ts'
 export type { Price, PriceOptions, PriceTag } from './prices.ts'
 export type {

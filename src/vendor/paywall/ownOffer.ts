@@ -12,7 +12,7 @@ import type { PaywallOptions } from './types.ts'
 
 /** What the vendor offers before it sells anything, in terms that every bank takes. */
 export function ownOffer(
-  { lifeMinSeconds = 86_400, graceMinSeconds = 3600, identity = '' }: PaywallOptions,
+  { lifeMinSeconds = 3600, graceMinSeconds = 3600, identity = '' }: PaywallOptions,
   banks: readonly KnownBank[],
   own: {
     readonly asset: string

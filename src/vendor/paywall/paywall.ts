@@ -1,7 +1,7 @@
 import { toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { type Asset, parseAsset, type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
-import { answering } from '../answering.ts'
+import { answering, type Handler } from '../answering.ts'
 import { claimAtBank } from '../claimAtBank.ts'
 import { systemTime } from '../clock.ts'
 import { asError } from '../errors.ts'
@@ -13,14 +13,16 @@ import { Till } from '../till.ts'
 import { assetAt, type BankOption, learnBanks } from './bank.ts'
 import { startClaims } from './claims.ts'
 import { PaywallError } from './errors.ts'
+import { type Priced, withPrices } from './openapi.ts'
 import { frameKeyOf, GrowingOffer, ownOffer } from './ownOffer.ts'
 import { ownPaths } from './ownPaths.ts'
 import { keyPathOf, openStore, publicAddress, secretAt } from './places.ts'
 import { meteredTag, type PriceTag, tagOf, unitTag } from './prices.ts'
+import { register } from './register.ts'
 import { routed } from './routed.ts'
 import { createSeller } from './seller.ts'
 import { blockStream, paidStream, streamsIn, timedStream } from './streams.ts'
-import type { MeteredHandler, PaidHandler, Paywall, PaywallLogger, PaywallOptions } from './types.ts'
+import type { MeteredHandler, PaidHandler, Paywall, PaywallLogger, PaywallOptions, Routes } from './types.ts'
 
 /**
  * Opens a vendor: asks the bank what it holds, opens the store, makes a key where there is none, and claims what was charged
@@ -55,7 +57,13 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
   })
   const closing = { till, store, vendor: key }
   const claims = startClaims(
-    { store, now, logger, claim: (reference) => claimAtBank(banks, closing, reference) },
+    {
+      store,
+      now,
+      logger,
+      claim: (reference) => claimAtBank(banks, closing, reference),
+      kept: { retentionDays: options.retentionDays ?? 400, answerSeconds: options.answerSeconds ?? 86_400 },
+    },
     options.closeMarginSeconds ?? own.graceMin / 2,
   )
   const offer = new GrowingOffer(own)
@@ -74,7 +82,10 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
   })
   const closers: (() => Promise<void>)[] = []
   const reached = publicUrl === undefined ? {} : { publicUrl }
+  const priced = (): Priced => ({ routes: offer.now.offer.routes, assetName, asset })
+  const sold = (routes: Routes): Handler => routed({ sell, list, handle, priced }, routes)
   await settleDoubts({ store, till, onError })
+  await Promise.all(banks.map((bank) => register(bank, { key, assetName, asset, now, timeoutMs, logger })))
 
   function noted(tag: PriceTag): PriceTag {
     offer.note(tag)
@@ -84,6 +95,14 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
   function paid(tag: PriceTag, run: MeteredHandler): PaidHandler {
     const handler = (request: Request): Promise<Response> => sell(request, tag, run)
     return Object.assign(handler, { tag, run })
+  }
+
+  let closed: Promise<void> | undefined
+  async function close(): Promise<void> {
+    await Promise.all(closers.splice(0).map((end) => end()))
+    await claims.stop()
+    await till.stop()
+    if (isOwn) await store.close()
   }
 
   return {
@@ -100,27 +119,26 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
     sell,
     list,
     handle,
+    openapi: (document) => withPrices(document, priced()),
     perToken: (price, source) => paidStream(noted(unitTag(asset, price)), source),
     perSecond: (price, source) => timedStream(noted(unitTag(asset, price)), source),
     perByte: (price, source, { block = 1024 } = {}) => blockStream(noted(unitTag(asset, price, block)), source, block),
     fetch(routes) {
       const events = eventStreams({ till, onError, ...reached, streams: streamsIn(routes) })
       closers.push(() => events.close())
-      return answering([events.handle, routed({ sell, list, handle }, routes)], onError)
+      return answering([events.handle, sold(routes)], onError)
     },
     async listen({ routes, ...at }) {
-      const handler = routed({ sell, list, handle }, routes)
+      const handler = sold(routes)
       const streams = streamsIn(routes)
       const server = await serve({ ...at, ...reached, till, bodySizeMax, onError, streams, handlers: () => [handler] })
       closers.push(() => server.close())
       return server
     },
     collect: claims.all,
-    async close() {
-      await Promise.all(closers.splice(0).map((end) => end()))
-      await claims.stop()
-      await till.stop()
-      if (isOwn) await store.close()
+    close() {
+      closed ??= close()
+      return closed
     },
   }
 }

@@ -2,11 +2,16 @@ import type { Handler } from '../answering.ts'
 import { methodResponse } from '../responses.ts'
 import { matchPath } from '../routes.ts'
 import { PaywallError } from './errors.ts'
+import { openapiOf, type Priced } from './openapi.ts'
 import { isStream } from './streams.ts'
 import type { PaidHandler, PaidStream, Paywall, Routes } from './types.ts'
 
+export interface RoutedDeps extends Pick<Paywall, 'sell' | 'list' | 'handle'> {
+  readonly priced: () => Priced
+}
+
 /** Routes as one function, each listed in the offer. `undefined`: none of them. Throws `PaywallError` for a name that is none. */
-export function routed({ sell, list, handle }: Pick<Paywall, 'sell' | 'list' | 'handle'>, routes: Routes): Handler {
+export function routed({ sell, list, handle, priced }: RoutedDeps, routes: Routes): Handler {
   const named = Object.entries(routes).map(([name, route]) => ({ ...readName(name), route }))
   for (const { method, path, route } of named) if ('tag' in route) list(method, path, route.tag)
   const known = named.flatMap(({ route, ...place }) => (isStream(route) ? [] : [{ ...place, handler: route }]))
@@ -18,6 +23,9 @@ export function routed({ sell, list, handle }: Pick<Paywall, 'sell' | 'list' | '
       return params === undefined ? [] : [{ ...route, params }]
     })
     const found = here.find((route) => route.method === method)
+    if (found === undefined && here.length === 0 && method === 'GET' && pathname === openapiPath) {
+      return Response.json(openapiOf(priced(), new URL(url).host))
+    }
     if (found === undefined) {
       const isElsewhere = here.length === 0 || method === 'OPTIONS'
       return isElsewhere ? handle(request) : methodResponse([...new Set(here.map((route) => route.method))], request)
@@ -26,6 +34,8 @@ export function routed({ sell, list, handle }: Pick<Paywall, 'sell' | 'list' | '
     return isPaid(handler) ? sell(request, handler.tag, handler.run, { params }) : handler(request)
   }
 }
+
+const openapiPath = '/openapi.json'
 
 function readName(name: string): { readonly method: string; readonly path: string } {
   const [, method, path] = /^([A-Z]+) (\/\S*)$/.exec(name) ?? []

@@ -5,6 +5,7 @@ import type { RunningServer } from '../server.ts'
 import type { VendorDatabase } from '../store/contract.ts'
 import type { BankOption } from './bank.ts'
 import type { Meter, Pieces } from './meter.ts'
+import type { OpenapiDocument } from './openapi.ts'
 import type { Price, PriceOptions, PriceTag } from './prices.ts'
 
 export interface PaywallOptions {
@@ -32,6 +33,10 @@ export interface PaywallOptions {
   readonly graceMinSeconds?: number
   /** How long before a channel's deadline it is claimed. */
   readonly closeMarginSeconds?: number
+  /** Answers are kept for retries as long, a day if not said. */
+  readonly answerSeconds?: number
+  /** Receipts of settled channels are kept as long, 400 days if not said. */
+  readonly retentionDays?: number
   /** What a bank may take to answer. */
   readonly timeoutMs?: number
   /** Told of what handlers throw; clients learn no more than that something failed. */
@@ -136,6 +141,8 @@ export interface Paywall {
   list(method: string, path: string, tag: PriceTag): void
   /** Answers what every vendor answers: its offer, closing, release, payments resent. `undefined`: the request is for another. */
   handle(request: Request): Promise<Response | undefined>
+  /** An OpenAPI document with what each operation costs, as `x-payment-info`. `fetch` and `listen` serve one at `/openapi.json`. */
+  openapi<D extends OpenapiDocument>(document: D): D
   /** Everything as one function of the Fetch API. */
   fetch(routes: Routes): (request: Request) => Promise<Response>
   /** The same as a server of `node:http`. */
