@@ -105,15 +105,15 @@ export class OfferBook {
     if (!isNew) return
     // What was learnt goes with what it was learnt under.
     this.#learnt.clear()
-    await this.#journal.note(this.#name, JSON.stringify({ etag, body }))
+    await this.#journal.note(this.#name, JSON.stringify({ etag, body, freshUntil: this.#known.freshUntil }))
   }
 
   async #recall(): Promise<void> {
     const noted = await this.#journal.recall(this.#name)
     if (noted === undefined || this.#known !== undefined) return
-    const { etag, body } = JSON.parse(noted) as { etag?: string; body: string }
+    const { etag, body, freshUntil } = JSON.parse(noted) as { etag?: string; body: string; freshUntil: number }
     const offer = Offer.parse(body)
-    if (offer.ok) this.#known = { offer: offer.value, body, etag, freshUntil: 0 }
+    if (offer.ok) this.#known = { offer: offer.value, body, etag, freshUntil }
   }
 
   get #name(): string {

@@ -8,8 +8,8 @@ import * as Terms from '../../../src/wire/Terms.ts'
 import { openBankServer, openStall } from '../../e2e/town.ts'
 import { frameKey } from '../../protocol/world.ts'
 import { type EvilServer, evilServer } from '../../vendor/evil.ts'
+import { openLossyProxy } from '../../vendor/lossyProxy.ts'
 import { openShop, price } from '../../vendor/shop.ts'
-import { lossyLine } from './lossyLine.ts'
 import { openMarket, openTestWallet, refusalOf } from './market.ts'
 
 describe('on a line that loses answers', () => {
@@ -18,7 +18,7 @@ describe('on a line that loses answers', () => {
     const shop = openShop()
     // The address that clients use is the line's, and known once that listens.
     const address = await freePort()
-    const line = await lossyLine(address, 20)
+    const line = await openLossyProxy(`http://127.0.0.1:${address}`, { oneIn: 20, seed: 7 })
     const stall = await openStall({ bankUrl, routes: shop.routes, port: address, publicUrl: line.url })
     const { w, of } = await openTestWallet(bankUrl, { attempts: 8 })
     await w.fetch(`${line.url}/goods/first`)
