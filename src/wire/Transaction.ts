@@ -1,7 +1,7 @@
 import { taggedHash } from '../crypto/hash.ts'
 import type { Amount, UnixSeconds } from './amount.ts'
 import { sizes } from './kinds.ts'
-import type { Layout } from './layout.ts'
+import type { Field, Layout } from './layout.ts'
 import { amountField, bytes, layout, timeField, u32 } from './layout.ts'
 import type { Terms } from './Terms.ts'
 
@@ -35,13 +35,16 @@ export const openingLayout: Layout<Opening> = layout('Tx_0', {
   vendorIdentity: bytes(sizes.hash),
 })
 
-export const transactionLayout: Layout<Transaction> = layout('Tx_i', {
+/** The fields of `Tx_i`, which `core_i` starts with. */
+export const transactionFields: { readonly [Name in keyof Transaction]: Field<Transaction[Name]> } = {
   channelId: bytes(sizes.hash),
   index: u32,
   amount: amountField,
   paidAt: timeField,
   digest: bytes(sizes.hash),
-})
+}
+
+export const transactionLayout: Layout<Transaction> = layout('Tx_i', transactionFields)
 
 const hashOpening = taggedHash('lockstep/tx0')
 const hashTransaction = taggedHash('lockstep/tx')

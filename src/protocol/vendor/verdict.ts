@@ -6,7 +6,6 @@ import type { Payment, Tick } from '../../wire/Frame.ts'
 import { checkpointEvery, indexMax, windowSize } from '../../wire/kinds.ts'
 import { isSealed } from '../../wire/mac.ts'
 import * as Terms from '../../wire/Terms.ts'
-import * as Transaction from '../../wire/Transaction.ts'
 import * as Transcript from '../../wire/Transcript.ts'
 import { assert } from '../assert.ts'
 import { type Refusal, refuse } from '../refusals.ts'
@@ -240,14 +239,7 @@ function assessAmount(channel: VendorChannel, index: number, total: bigint): Ref
 }
 
 function accept(channel: VendorChannel, payment: Payment, total: bigint): Accepted {
-  const transaction = Transaction.encode({
-    channelId: channel.channelId,
-    index: payment.index,
-    amount: amount(total),
-    paidAt: payment.paidAt,
-    digest: payment.digest,
-  })
-  const core = Transcript.encode({ ...payment, transaction })
+  const core = Transcript.encodeWhole({ ...payment, channelId: channel.channelId, amount: amount(total) })
   return { index: payment.index, segment: payment.segment, amount: amount(total), digest: payment.digest, core }
 }
 
