@@ -5,12 +5,8 @@ import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../src/cli/main.ts'
+import { packageJson, packageResolver, root } from './guides/lockstepPackage.ts'
 
-const root = join(import.meta.dirname, '..')
-const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-  readonly scripts: Readonly<Record<string, string>>
-  readonly exports: Readonly<Record<string, string | { readonly default: string }>>
-}
 const documents = ['README.md', 'CONTRIBUTING.md', ...filesUnder('docs').filter((path) => path.endsWith('.md'))].map(
   (path) => ({ path, text: readFileSync(join(root, path), 'utf8') }),
 )
@@ -109,22 +105,6 @@ async function runExample(code: string): Promise<{ readonly stdout: string }> {
   } finally {
     rmSync(folder, { recursive: true })
   }
-}
-
-/** A module to import first. What the package does not export is not found, as in an installed package. */
-function packageResolver(): string {
-  const entries = Object.entries(packageJson.exports).flatMap(([subpath, target]) =>
-    typeof target === 'string' ? [] : [[`lockstep${subpath.slice(1)}`, sourceOf(target.default)] as const],
-  )
-  const module = `import { registerHooks } from 'node:module'
-const sources = ${JSON.stringify(Object.fromEntries(entries))}
-registerHooks({ resolve: (name, context, next) => next(sources[name] ?? name, context) })`
-  return `data:text/javascript,${encodeURIComponent(module)}`
-}
-
-/** `./dist/wire/index.js` is built from `src/wire/index.ts`. */
-function sourceOf(built: string): string {
-  return new URL(`../${built.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts')}`, import.meta.url).href
 }
 
 /** What follows `lockstep`, in shell blocks and in inline code; `npm start --` stands for `lockstep demo`. */
