@@ -5,7 +5,7 @@ import { join, posix } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { main } from '../src/cli/main.ts'
-import { packageJson, packageResolver, root } from './guides/lockstepPackage.ts'
+import { packageJson, packageResolver, root } from '../scripts/lockstepPackage.ts'
 
 const documents = ['README.md', 'CONTRIBUTING.md', ...filesUnder('docs').filter((path) => path.endsWith('.md'))].map(
   (path) => ({ path, text: readFileSync(join(root, path), 'utf8') }),

@@ -9,11 +9,11 @@ import { amountsStayExact, pureFoldersOnlyCompute } from './tidy/purity.ts'
 import { filesUnder, type Problem, parseSource, readSources, type Source } from './tidy/source.ts'
 
 const root = join(import.meta.dirname, '..')
-const sources = readSources(root, ['src', 'test', 'bench', 'scripts', 'bin'])
+const sources = readSources(root, ['src', 'test', 'bench', 'scripts', 'bin', 'examples'])
 const contracts = filesUnder(root, 'contracts', /\.sol$/)
 const documentPaths = [...readdirSync(root), 'bench/README.md', 'contracts/README.md']
   .filter((path) => path.endsWith('.md') && existsSync(join(root, path)))
-  .concat(filesUnder(root, 'docs', /\.md$/))
+  .concat(filesUnder(root, 'docs', /\.md$/), filesUnder(root, 'examples', /\.md$/))
 
 describe('the tree', () => {
   test('has sources to check', () => {

@@ -4,6 +4,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { packageResolver, root } from '../../scripts/lockstepPackage.ts'
 import { serveBank } from '../../src/bank/server.ts'
 import { wallet } from '../../src/client/index.ts'
 import { fromHex } from '../../src/crypto/bytes.ts'
@@ -11,7 +12,6 @@ import { asset } from '../bank/channels.ts'
 import { openBank } from '../bank/support.ts'
 import { onEnd } from '../e2e/town.ts'
 import { must } from '../protocol/world.ts'
-import { packageResolver, root } from './lockstepPackage.ts'
 
 export interface Guide {
   /** The files it names. */

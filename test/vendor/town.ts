@@ -36,6 +36,8 @@ export async function openPayTown(change: Partial<PaywallOptions> = {}): Promise
   const options = {
     bank: bankUrl,
     asset: 'USD',
+    // However busy this machine is.
+    timeoutMs: 60_000,
     store: `sqlite:${place}.db`,
     onError: (error: unknown): void => void errors.push(error),
     logger: { info: note, warn: note, error: note },

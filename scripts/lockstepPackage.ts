@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const root: string = join(import.meta.dirname, '../..')
+export const root: string = join(import.meta.dirname, '..')
 
 export const packageJson = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
   readonly scripts: Readonly<Record<string, string>>
@@ -24,5 +24,5 @@ registerHooks({ resolve: (name, context, next) => next(sources[name] ?? name, co
 
 /** `./dist/wire/index.js` is built from `src/wire/index.ts`. */
 function sourceOf(built: string): string {
-  return new URL(`../../${built.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts')}`, import.meta.url).href
+  return new URL(`../${built.replace(/^\.\/dist\//, 'src/').replace(/\.js$/, '.ts')}`, import.meta.url).href
 }
