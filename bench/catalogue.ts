@@ -20,8 +20,17 @@ export type VariantName =
   | 'vendor.tick'
   | 'durable.sqlite.one'
   | 'durable.sqlite.many'
+  | 'durable.sqlite.socket'
+  | 'durable.sqlite.latency'
   | 'durable.postgres.one'
   | 'durable.postgres.many'
+  | 'vendor.cold'
+  | 'live.payments'
+  | 'live.ticks'
+  | 'http.hello.free'
+  | 'http.hello.paid'
+  | 'http.work.free'
+  | 'http.work.paid'
   | 'client.payment'
   | 'client.payment.portable'
   | 'lock.schnorr.check'
@@ -91,6 +100,18 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
     count: 10_000,
     load: async () => (await import('./work/durable.ts')).manyChannels('sqlite'),
   },
+  'durable.sqlite.socket': {
+    does: 'one prerecorded payment over one channel and one WebSocket, its unit delivered after the sync',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/socket.ts')).payments(),
+  },
+  'durable.sqlite.latency': {
+    does: 'payments over one channel, as many as are taken, then at half that rate: see the figures',
+    backend: 'native',
+    count: 10_000,
+    load: async () => (await import('./work/latency.ts')).atHalfLoad(),
+  },
   'durable.postgres.one': {
     does: 'one prerecorded payment over one channel, charged and synced by PostgreSQL',
     backend: 'native',
@@ -102,6 +123,48 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
     backend: 'native',
     count: 10_000,
     load: async () => (await import('./work/durable.ts')).manyChannels('postgres'),
+  },
+  'vendor.cold': {
+    does: 'one payment of a channel that only the store has, read, accepted, charged and synced, alone',
+    backend: 'native',
+    count: 100,
+    load: async () => (await import('./work/cold.ts')).verdict(),
+  },
+  'live.payments': {
+    does: 'one payment that a wallet makes, stores and sends, until its unit is delivered',
+    backend: 'native',
+    count: 2000,
+    load: async () => (await import('./work/live.ts')).units('payments'),
+  },
+  'live.ticks': {
+    does: 'the same, each unit paid by a tick',
+    backend: 'native',
+    count: 2000,
+    load: async () => (await import('./work/live.ts')).units('ticks'),
+  },
+  'http.hello.free': {
+    does: 'one request over HTTP that answers at once, unpaid',
+    backend: 'native',
+    count: 3200,
+    load: async () => (await import('./work/http.ts')).requests('/hello', false),
+  },
+  'http.hello.paid': {
+    does: 'the same on the same server, paid',
+    backend: 'native',
+    count: 3200,
+    load: async () => (await import('./work/http.ts')).requests('/hello', true),
+  },
+  'http.work.free': {
+    does: 'one request whose handler computes for 1 ms, unpaid',
+    backend: 'native',
+    count: 320,
+    load: async () => (await import('./work/http.ts')).requests('/work', false),
+  },
+  'http.work.paid': {
+    does: 'the same on the same server, paid',
+    backend: 'native',
+    count: 320,
+    load: async () => (await import('./work/http.ts')).requests('/work', true),
   },
   'client.payment': {
     does: 'one payment made: coin, receipt, lock, frame',

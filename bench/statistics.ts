@@ -11,6 +11,14 @@ export function median(numbers: readonly number[]): number {
   return (below + above) / 2
 }
 
+/** The value below which this part of them lies. */
+export function quantile(numbers: readonly number[], part: number): number {
+  const sorted = numbers.toSorted((left, right) => left - right)
+  const found = sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))]
+  if (found === undefined) throw new RangeError('a quantile of nothing')
+  return found
+}
+
 /** Microseconds of CPU an operation: the median of the rounds' medians. `undefined` where it was not measured. */
 export function cpuMicros(results: Results, name: VariantName): number | undefined {
   return over(results, name, (samples) => samples.cpuMicros)
@@ -22,9 +30,7 @@ export function wallMicros(results: Results, name: VariantName): number | undefi
 
 /** How many times the CPU time of `unit` an operation takes: the median of the ratios within each round. */
 export function ratio(results: Results, name: VariantName, unit: VariantName): number | undefined {
-  const [left, right] = [results[name], results[unit]]
-  if (!left?.measured || !right?.measured) return undefined
-  return median(left.rounds.map((samples, round) => median(samples.cpuMicros) / median(right.rounds[round]!.cpuMicros)))
+  return byRound(results, [name, unit], (samples) => samples.cpuMicros)
 }
 
 /** Operations a second, by what one waits for. */
@@ -44,6 +50,21 @@ export function figure(results: Results, name: VariantName, key: string): number
 export function figureKeys(results: Results, name: VariantName): readonly string[] {
   const result = results[name]
   return result?.measured ? Object.keys(result.rounds[0]?.figures ?? {}) : []
+}
+
+/** The same of the time that one waits. */
+export function wallRatio(results: Results, name: VariantName, unit: VariantName): number | undefined {
+  return byRound(results, [name, unit], (samples) => samples.wallMicros)
+}
+
+function byRound(
+  results: Results,
+  [name, unit]: readonly [VariantName, VariantName],
+  of: (samples: Samples) => readonly number[],
+): number | undefined {
+  const [left, right] = [results[name], results[unit]]
+  if (!left?.measured || !right?.measured) return undefined
+  return median(left.rounds.map((samples, round) => median(of(samples)) / median(of(right.rounds[round]!))))
 }
 
 function over(results: Results, name: VariantName, of: (samples: Samples) => readonly number[]): number | undefined {

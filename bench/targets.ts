@@ -1,6 +1,6 @@
 import type { VariantName } from './catalogue.ts'
 import type { Results } from './rounds.ts'
-import { cpuMicros, perSecond, ratio } from './statistics.ts'
+import { cpuMicros, figure, perSecond, ratio, wallRatio } from './statistics.ts'
 
 /** One line of Design 6 that a process alone can show. */
 interface Target {
@@ -46,8 +46,29 @@ const targets: readonly Target[] = [
   micros('release: a receipt verified before', 10, 'release.verified'),
   times('release: a schnorr receipt, by ECDSA verification', '≤', 2, 'release.unverified', 'ecdsa.verify'),
   times('release: an ecdsa-xor receipt, by ECDSA verification', '≤', 2, 'release.xor', 'ecdsa.verify'),
-  rate('durable: prerecorded payments over one channel, in process, SQLite', 50_000, 'durable.sqlite.one'),
-  rate('durable: the same over 10,000 channels', 25_000, 'durable.sqlite.many'),
+  rate('durable: prerecorded over one WebSocket and channel, SQLite', 50_000, 'durable.sqlite.socket'),
+  rate('durable: prerecorded over one channel, in process, SQLite', 50_000, 'durable.sqlite.one'),
+  rate('durable: prerecorded over 10,000 channels, in process, SQLite', 25_000, 'durable.sqlite.many'),
+  rate('live: full payments of a wallet over one stream', 5000, 'live.payments'),
+  rate('live: ticks of a wallet over one stream', 30_000, 'live.ticks'),
+  found(
+    'latency at half load: half of all, over one sync',
+    '≤',
+    [0.5, 'ms'],
+    'durable.sqlite.latency',
+    'p50OverSyncMs',
+  ),
+  found('latency at half load: 99 of 100, in syncs', '≤', [3, '×'], 'durable.sqlite.latency', 'p99InSyncs'),
+  throughput('HTTP: a paid request by an unpaid one, answered at once', 0.8, 'http.hello.paid', 'http.hello.free'),
+  throughput('HTTP: the same with a handler of 1 ms', 0.97, 'http.work.paid', 'http.work.free'),
+  {
+    what: 'HTTP: bytes of a payment, request and answer',
+    sense: '≤',
+    limit: 450,
+    unit: 'B',
+    measure: (results) => difference(results, 'http.hello.paid', 'http.hello.free', 'bytesBothWays'),
+  },
+  micros('vendor: a payment of a channel that is not in memory', 300, 'vendor.cold'),
 ]
 
 function times(what: string, sense: Target['sense'], limit: number, name: VariantName, unit: VariantName): Target {
@@ -60,6 +81,26 @@ function micros(what: string, limit: number, name: VariantName): Target {
 
 function rate(what: string, limit: number, name: VariantName): Target {
   return { what, sense: '≥', limit, unit: '/s', measure: (results) => perSecond(results, name) }
+}
+
+/** How many operations of the one are done in the time of the other, by what one waits for. */
+function throughput(what: string, limit: number, name: VariantName, unit: VariantName): Target {
+  return { what, sense: '≥', limit, unit: '×', measure: (results) => wallRatio(results, unit, name) }
+}
+
+function found(
+  what: string,
+  sense: Target['sense'],
+  [limit, unit]: readonly [number, Unit],
+  name: VariantName,
+  key: string,
+): Target {
+  return { what, sense, limit, unit, measure: (results) => figure(results, name, key) }
+}
+
+function difference(results: Results, left: VariantName, right: VariantName, key: string): number | undefined {
+  const [more, less] = [figure(results, left, key), figure(results, right, key)]
+  return more === undefined || less === undefined ? undefined : more - less
 }
 
 function holds(measured: number, sense: Target['sense'], limit: number): boolean {
