@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { type LockedPackages, missingPlatforms } from '../scripts/lock.ts'
 import { isMadeWell, isNamedWell, isShort } from './tidy/form.ts'
-import { importsGoOneWay, importsHaveNoCycle, nounsAreNamespaces } from './tidy/layers.ts'
+import { importsGoOneWay, importsHaveNoCycle, nounsAreNamespaces, pagesNeedNoNode } from './tidy/layers.ts'
 import { linksLead, type Tree } from './tidy/links.ts'
 import { amountsStayExact, pureFoldersOnlyCompute } from './tidy/purity.ts'
 import { filesUnder, type Problem, parseSource, readSources, type Source } from './tidy/source.ts'
@@ -26,6 +26,12 @@ describe('the tree', () => {
 
   test('has no module that needs itself', () => {
     expect(importsHaveNoCycle(sources).map(print)).toEqual([])
+  })
+
+  test('has a client for pages that asks for nothing of Node.js', () => {
+    const { browser } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { browser: object }
+    const bare = Object.entries(browser).map(([from, to]) => [from.slice(2), String(to).slice(2)] as const)
+    expect(pagesNeedNoNode(sources, { entry: 'src/client/browser.ts', replaced: new Map(bare) }).map(print)).toEqual([])
   })
 
   test('uses a domain noun of another folder as a namespace', () => {
@@ -115,6 +121,22 @@ describe('a check finds', () => {
       'src/wire/a.ts:1 imports itself: src/wire/a.ts → src/wire/b.ts → src/wire/a.ts',
     ])
     expect(importsHaveNoCycle(round('type'))).toEqual([])
+  })
+
+  test('a page that asks for Node.js, however far away, but not for a type of it or for what is replaced', () => {
+    const page = [
+      parseSource('src/client/browser.ts', `export * from './a.ts'\nexport * from './native.ts'`),
+      parseSource('src/client/a.ts', `import type { B } from 'node:fs'\nexport const b = () => import('./b.ts')`),
+      parseSource('src/client/b.ts', `import { open } from 'node:fs'\nexport const c = open`),
+      parseSource('src/client/native.ts', `import { d } from 'ws'\nexport const e = d`),
+      parseSource('src/client/plain.ts', `export const e = 1`),
+    ]
+    const entry = 'src/client/browser.ts'
+    const replaced = new Map([['src/client/native.ts', 'src/client/plain.ts']])
+    expect(pagesNeedNoNode(page, { entry, replaced }).map(print)).toEqual([
+      'src/client/b.ts:1 a page cannot load node:fs',
+    ])
+    expect(pagesNeedNoNode(page, { entry, replaced: new Map() })).toHaveLength(2)
   })
 
   test.each([

@@ -4,10 +4,13 @@ import { type ProblemReason, remedies } from '../http/remedies.ts'
 export class RefusedError extends Error {
   override readonly name: string = 'RefusedError'
   readonly reason: ProblemReason
+  /** What was wrong this time. */
+  readonly detail: string
 
   constructor(refusal: { readonly reason: ProblemReason; readonly detail: string }) {
     super(`${refusal.detail}. ${remedies[refusal.reason]}`)
     this.reason = refusal.reason
+    this.detail = refusal.detail
   }
 }
 

@@ -205,7 +205,12 @@ function propose(options: WalletOptions, vendorUrl: string, offer: Offer.Offer, 
 
 /** Sends the opening, as it was stored, until the bank answers it: it answers the same each time. */
 async function start(options: WalletOptions, fetch: Fetch, proposed: ProposedChannel): Promise<PayingChannel> {
-  const answer = await postOpening(options, fetch, proposed)
+  const answer = await postOpening(options, fetch, proposed).catch(async (error: unknown) => {
+    const isRefused = error instanceof RefusedError && neverOpened.has(error.reason)
+    // It is not asked for again: what it was refused for may have changed, and nobody waits for it any more.
+    if (isRefused) await options.journal.end(proposed.channelId, nothing)
+    throw error
+  })
   const opened = Open.parseOpened(answer)
   if (!opened.ok) throw new UnansweredError(`the bank's answer cannot be read: ${opened.detail}`)
   const created = Client.create(proposed, proposed.terms, opened.value)
@@ -213,6 +218,22 @@ async function start(options: WalletOptions, fetch: Fetch, proposed: ProposedCha
   await options.journal.commit(proposed.channelId, stateOf(created.channel, { opened: answer }))
   return new PayingChannel(created.channel, channelOptions(options, fetch, proposed, answer))
 }
+
+/** What a bank refuses an opening for that it has not done, and does not do. */
+const neverOpened: ReadonlySet<string> = new Set<RefusedError['reason']>([
+  'AccountUnknown',
+  'AssetMismatch',
+  'BalanceTooLow',
+  'ClockSkewed',
+  'CommandExpired',
+  'FundsTooSmall',
+  'LifeOutOfRange',
+  'NetworkMismatch',
+  'ReputationTooLow',
+  'TooManyChannels',
+  'VendorUnknown',
+])
+const nothing: Outcome = { status: 'expired', settled: 0n, refund: 0n, returned: 0n }
 
 async function postOpening(options: WalletOptions, fetch: Fetch, proposed: ProposedChannel): Promise<Uint8Array> {
   const { attempts = attemptsDefault, timeoutMs = timeoutMsDefault } = options

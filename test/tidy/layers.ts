@@ -65,6 +65,33 @@ export function nounsAreNamespaces(source: Source): readonly Problem[] {
   }))
 }
 
+/**
+ * Nothing that a page loads asks for Node.js. `entry` is what a bundler starts at; `replaced` names what it takes in place of a
+ * module, as the member `browser` of package.json says.
+ */
+export function pagesNeedNoNode(
+  sources: readonly Source[],
+  { entry, replaced }: { readonly entry: string; readonly replaced: ReadonlyMap<string, string> },
+): readonly Problem[] {
+  const byPath = new Map(sources.map((source) => [source.path, source]))
+  const problems: Problem[] = []
+  const reached = new Set<string>()
+  const visit = (path: string): void => {
+    if (reached.has(path)) return
+    reached.add(path)
+    for (const { target, specifier = '', typeOnly, line } of byPath.get(path)?.imports ?? []) {
+      if (typeOnly) continue
+      if (target !== undefined) visit(replaced.get(target) ?? target)
+      else if (!pagePackages.test(specifier)) problems.push({ path, line, says: `a page cannot load ${specifier}` })
+    }
+  }
+  visit(entry)
+  return problems
+}
+
+/** What runs in a browser. */
+const pagePackages = /^(?:@noble\/|eventsource-parser)/
+
 /** No module needs itself to start: types may go round, values may not. */
 export function importsHaveNoCycle(sources: readonly Source[]): readonly Problem[] {
   const graph = new Map(sources.map((source) => [source.path, valueTargets(source)]))

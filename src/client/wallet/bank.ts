@@ -24,6 +24,8 @@ import { type Fetch, get, post } from '../remote.ts'
 export interface BankDesk {
   readonly url: string
   readonly key: Uint8Array
+  /** Public key of the account that this wallet has there. */
+  readonly account: Uint8Array
   /** What it offered last; asked for again by `refresh`. */
   offer(): BankOffer
   /** Base units that can be put into channels. */
@@ -96,6 +98,7 @@ export async function openDesk(options: DeskOptions): Promise<BankDesk> {
   return {
     url,
     key,
+    account: account.publicKey,
     offer: () => offer,
     now,
     async refresh() {

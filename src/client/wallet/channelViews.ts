@@ -33,7 +33,8 @@ export async function viewChannels(journal: Journal, now: UnixSeconds): Promise<
   return [
     ...live.map((channel) => viewOf(channel, standingOf(channel, now))),
     ...retired.map((channel) => viewOf(channel, { status: 'retired', reason: channel.reason })),
-    ...ended.map((channel) => viewOf(channel, endOf(channel.outcome))),
+    // One that was never opened is none.
+    ...ended.flatMap((channel) => (channel.state ? [viewOf(channel, endOf(channel.outcome))] : [])),
   ]
 }
 

@@ -164,7 +164,8 @@ export class PayingWallet {
     await desk.refresh()
     const found = await recover(opener, money)
     for (const channel of found.opened) this.#tabAt(new URL(channel.vendorUrl).origin).add(channel)
-    const known = new Set((await everyChannel(this.#journal)).map(({ channelId }) => toHex(channelId)))
+    const waiting = [...(await this.#journal.channels()), ...(await this.#journal.retired())]
+    const known = new Set(waiting.map(({ channelId }) => toHex(channelId)))
     const { lost, failed } = await findLost(desk, money, known)
     return { ...found, lost, failed: [...found.failed, ...failed] }
   }

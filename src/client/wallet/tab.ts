@@ -195,10 +195,21 @@ export class Tab {
       const funds = money.format(channel.state.terms.funds)
       this.emit({ kind: 'opened', channel: toHex(channel.state.channelId), funds })
     } catch (error) {
-      if (!(error instanceof UnansweredError)) throw error
-      const message = `No channel to ${this.host} could be opened, and nothing was paid. ${error.message}`
-      throw new UnansweredError(message, { cause: error })
+      throw this.#explained(error)
     }
+  }
+
+  /** Says what to do where the bank is away, or has too little of the account's money. */
+  #explained(error: unknown): unknown {
+    const { desk } = this.#context
+    if (error instanceof UnansweredError) {
+      const message = `No channel to ${this.host} could be opened, and nothing was paid. ${error.message}`
+      return new UnansweredError(message, { cause: error })
+    }
+    if (!(error instanceof RefusedError) || !needsFunds.has(error.reason)) return error
+    const { reason } = error
+    const detail = `pay in at ${desk.url} for account ${toHex(desk.account)}, which has too little there: ${error.detail}`
+    return new RefusedError({ reason, detail })
   }
 
   /** Does what the bank asks for where that can be done: registers the account, sets the clock, takes what money there is. */
@@ -295,6 +306,8 @@ interface Funds {
 }
 
 type Bare<T> = T extends unknown ? Omit<T, 'host' | 'asset'> : never
+
+const needsFunds: ReadonlySet<string> = new Set(['AccountUnknown', 'DepositTooSmall', 'BalanceTooLow'])
 
 /** Requests at a time on one channel: half of what a vendor's window takes. */
 const runningMax = 512
