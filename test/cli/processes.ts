@@ -48,13 +48,13 @@ export function lockstep(args: readonly string[], options?: Launch): Promise<End
   return launch(args, options).ended
 }
 
-/** A copy of the program in `folder` that finds every package but one. */
-export function installWithout(missing: string, folder: string): string {
+/** A copy of the program in `folder` that finds every package but these. */
+export function installWithout(missing: readonly string[], folder: string): string {
   for (const path of ['bin', 'contracts', 'src', 'package.json', 'README.md']) {
     cpSync(join(root, path), join(folder, path), { recursive: true })
   }
   for (const name of installed()) {
-    if (name === missing) continue
+    if (missing.includes(name)) continue
     const link = join(folder, 'node_modules', name)
     mkdirSync(join(link, '..'), { recursive: true })
     symlinkSync(join(root, 'node_modules', name), link)
