@@ -33,6 +33,33 @@ describe('the guide to selling an API', () => {
   })
 })
 
+describe('the guide to paying from an agent', () => {
+  test('has programs that pay, refuse, ask, stream and account as it says', async () => {
+    const guide = await openGuide('docs/guides/pay-from-an-agent.md')
+    const url = await guide.start('shop.ts')
+    const run = (file: string): Promise<string> => guide.run(file, [url])
+
+    const agent = (await run('agent.ts')).split('\n')
+    expect(agent.filter((line) => /^paid 0\.002 for \/facts\/(?:sky|sea|ink)$/.test(line))).toHaveLength(3)
+    expect(agent).toContain("{ fact: 'sky is blue' }")
+    expect(agent).toContain('paid 0.0004 for /translate')
+    expect(agent).toContain('the sky is blue')
+    const refused = await run('refused.ts')
+    expect(refused).toMatch(
+      /^BudgetExceeded\nGET .*\/report costs 0\.5 USD; budget\.request is 0\.05 USD\. Nothing was signed/,
+    )
+    expect(await run('approve.ts')).toBe(
+      'GET /facts/grass at the shop: 0.002\n200\nGET /report at the shop: 0.5\nNotApproved\n',
+    )
+    expect(await run('stream.ts')).toBe('0 1 2 3 4 5 6 7 8 9 \n')
+    const ledger = await run('ledger.ts')
+    expect(ledger).toMatch(/^TIME +CHARGED +PRICE +ASSET +METHOD +URL\n/)
+    expect(ledger).toMatch(/0\.0004 +0\.05 +USD +POST +http.*\/translate\n/)
+    expect(ledger).toMatch(/paid today: 0\.\d+\n127\.0\.0\.1:\d+ open 0\.0\d+ of 1\n$/)
+    expect(guide.files).toEqual(['shop.ts', 'agent.ts', 'refused.ts', 'approve.ts', 'stream.ts', 'ledger.ts'])
+  })
+})
+
 async function openWallet({ folder, bankUrl }: Guide & { readonly bankUrl: string }): ReturnType<typeof wallet> {
   const w = await wallet({ bank: bankUrl, store: join(folder, 'wallet.db') })
   onEnd(() => w.stop())
