@@ -18,3 +18,5 @@ cpSync(join(root, 'src'), dist, {
   recursive: true,
   filter: (path) => statSync(path).isDirectory() || !/\.(?:ts|md)$/.test(path),
 })
+
+await import('./web.ts')

@@ -108,6 +108,7 @@ export async function answer(bank: Bank, request: IncomingMessage, sender: Sende
   if (here.length === 0) return nothing(`nothing is at ${path.slice(0, 200)}`)
   const method = request.method === 'HEAD' ? 'GET' : request.method
   const route = here.find(({ operation }) => operation.method === method)
+  if (method === 'OPTIONS') return preflight
   if (route === undefined) {
     const allow = here.map(({ operation }) => (operation.method === 'GET' ? 'GET, HEAD' : operation.method)).join(', ')
     const refused = problem({ reason: 'MethodNotAllowed', detail: `${request.method} is not for ${path}` })
@@ -122,6 +123,18 @@ export async function answer(bank: Bank, request: IncomingMessage, sender: Sende
   if (stranger === undefined) return route.handler(bank, asked)
   const refused = problem(stranger)
   return refused.status === 401 ? { ...refused, headers: { 'WWW-Authenticate': 'Lockstep' } } : refused
+}
+
+/** What a browser asks before it sends a command or a signed question. It may remember the answer for a day. */
+const preflight: Answer = {
+  status: 204,
+  type: 'text/plain',
+  body: '',
+  headers: {
+    'Access-Control-Allow-Methods': 'GET, HEAD, POST',
+    'Access-Control-Allow-Headers': 'Authorization, Content-Type',
+    'Access-Control-Max-Age': '86400',
+  },
 }
 
 /** Another version has other sizes: it is told apart from bytes that are wrong in this one. */

@@ -80,6 +80,8 @@ function send(response: ServerResponse, { status, type, body, headers }: Answer)
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
     'X-Content-Type-Options': 'nosniff',
+    // A wallet in a page may ask: what it sends is signed, and there are no cookies.
+    'Access-Control-Allow-Origin': '*',
     ...headers,
   })
   response.end(body)

@@ -6,6 +6,7 @@ import { programVersion } from './version.ts'
 /** Every command, in the order of the list that help prints; loaded when it is asked for. */
 const topics: Readonly<Record<string, () => Promise<Command>>> = {
   demo: async () => (await import('./commands/demo.ts')).demo,
+  dev: async () => (await import('./commands/dev.ts')).dev,
   paper: async () => (await import('./commands/paper.ts')).paper,
   verify: async () => (await import('./commands/verify.ts')).verify,
   keys: async () => (await import('./commands/keys.ts')).keys,

@@ -28,7 +28,11 @@ export type Bundle = ReadonlyMap<string, string>
 
 /** As a browser would get it: no Node.js. */
 export async function bundle(entry: string): Promise<Bundle> {
-  const build = await rolldown({ input: { page: entry }, platform: 'browser' })
+  const build = await rolldown({
+    input: { page: entry },
+    platform: 'browser',
+    preserveEntrySignatures: 'allow-extension',
+  })
   const { output } = await build.generate({ format: 'esm', minify: true })
   await build.close()
   return new Map(output.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file.code]] : [])))
