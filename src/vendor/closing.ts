@@ -6,7 +6,7 @@ import * as Close from '../wire/Close.ts'
 import * as Closing from '../wire/Closing.ts'
 import * as Transcript from '../wire/Transcript.ts'
 import type { Held, Released } from './held.ts'
-import { openStored } from './opening.ts'
+import { type OpeningOptions, openStored } from './opening.ts'
 import type { VendorStore } from './store/contract.ts'
 import type { Till } from './till.ts'
 import { turnOfTheLoop } from './turns.ts'
@@ -142,14 +142,26 @@ async function open(options: ClosingOptions, held: Held, bytes: Uint8Array): Pro
   const forgotten = await assessKept(options, held)
   if (forgotten !== undefined) return forgotten
   const { channelId, terms, attachment, scheme, window } = held.channel
-  const opening = {
+  let opened: { readonly index: number; readonly receipt: Uint8Array } | undefined
+  const opening: OpeningOptions = {
     head: { channelId, terms, commitment: attachment.commitment },
     length: window.contiguous,
     cores: (last: number, first: number) => till.cores(held, last, first),
     areLocksVerified: async () => scheme.checkable && (await till.verifyLocks(held)),
+    onReceipt(index, receipt) {
+      opened = { index, receipt }
+    },
   }
   const unopened = await openStored(opening, parsed.value.receipt)
-  if (unopened !== undefined) return Vendor.refuseOpening(unopened)
+  if (unopened !== undefined) {
+    if (opened !== undefined) {
+      held.above = opened
+      const segment = Vendor.keepCheckpoint(held.channel, { checkpoint: assessed.checkpoint, index: opened.index })
+      if (segment !== undefined) held.fresh.push(segment)
+      await till.write(held)
+    }
+    return Vendor.refuseOpening(unopened)
+  }
   held.release = bytes
   await till.write(held)
   return released(held)

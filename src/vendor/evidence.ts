@@ -6,14 +6,15 @@ import { type ClosingOptions, transcriptAt } from './closing.ts'
 import type { Held } from './held.ts'
 
 /**
- * The proof that a lock of the channel is wrong, for the bank. None where all hold, where no checkpoint signs the wrong one, and with
- * `ecdsa-xor`, whose locks show it only when they are opened.
+ * The proof that a lock of the channel is wrong, for the bank. None where all hold, and where no checkpoint signs the wrong one. With
+ * `ecdsa-xor` it takes the receipt above the lock, which only a release gives: while this process remembers it.
  */
 export async function proveWrongLock({ till, store }: ClosingOptions, held: Held): Promise<Uint8Array | undefined> {
   const { channelId, terms, window } = held.channel
   await till.verifyLocks(held)
   const index = held.channel.wrongLock
-  if (index === undefined) return undefined
+  const receipt = held.channel.scheme.checkable ? new Uint8Array(0) : held.above?.receipt
+  if (index === undefined || receipt === undefined) return undefined
   const before = Math.max(0, index - 2)
   const start = await transcriptAt(till, held, before)
   const cores = await till.cores(held, Math.min(before + BadOpening.coresMax, window.contiguous), before + 1)
@@ -32,7 +33,7 @@ export async function proveWrongLock({ till, store }: ClosingOptions, held: Held
       index,
       previousTranscript: index === 1 ? new Uint8Array(32) : start,
       checkpoint,
-      receipt: new Uint8Array(0),
+      receipt,
       cores: cores.slice(0, covered),
     })
   }

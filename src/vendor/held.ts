@@ -33,8 +33,10 @@ export interface Held {
   readonly waiting: Set<() => void>
   /** Writes under way. */
   writes: number
-  /** The release that is being opened, or was. */
+  /** The release that is being opened. */
   releasing: Releasing | undefined
+  /** The lowest receipt that a release opened which did not open all: the lock of its payment is wrong. */
+  above: { readonly index: number; readonly receipt: Uint8Array } | undefined
   /** When it was last looked up, Unix seconds. */
   usedAt: bigint
   /** Given up, because a commit failed or it was idle for long: nothing of it is written or delivered any more. */
@@ -90,6 +92,7 @@ export function hold(channel: Vendor.VendorChannel, epoch = 0): Held {
     introduced: false,
     writes: 0,
     releasing: undefined,
+    above: undefined,
     usedAt: 0n,
     evicted: false,
     closing: undefined,

@@ -11,7 +11,8 @@ export interface LockWatchOptions {
 
 /**
  * Verifies locks behind the payments, so that little is left to do at the release. Between two turns of the event loop it verifies
- * one: a verdict waits for no more than that, and where there is much to do the locks wait.
+ * one: a verdict waits for no more than that, and where there is much to do the locks wait. A release waits for them in turn: then
+ * it is eight.
  */
 export class LockWatch {
   readonly #options: LockWatchOptions
@@ -31,12 +32,13 @@ export class LockWatch {
     if (!this.#isRunning) void this.#run()
   }
 
-  /** Verifies what is left, and resolves when every lock of the prefix was, or one is wrong. */
+  /** Verifies what is left, for somebody who waits for it: resolves when every lock of the prefix was, or one is wrong. */
   async verify(held: Held): Promise<void> {
-    while (Vendor.lockDue(held.channel) !== undefined && !held.evicted) await this.#verifyPage(held)
+    while (Vendor.lockDue(held.channel) !== undefined && !held.evicted) await this.#verifyPage(held, awaitedLength)
   }
 
-  async #verifyPage(held: Held): Promise<void> {
+  /** A page of locks, so many between two turns of the event loop. */
+  async #verifyPage(held: Held, sliceLength: number): Promise<void> {
     const { channel } = held
     const { suspended } = channel
     const first = Vendor.lockDue(channel)!
@@ -47,7 +49,7 @@ export class LockWatch {
       const core = cores[due - first]
       if (core === undefined) break
       Vendor.verifyLock(channel, core)
-      await this.#nextTurn()
+      if (due % sliceLength === 0) await this.#nextTurn()
     }
     if (channel.suspended !== suspended && !held.evicted) await this.#options.write(held)
   }
@@ -63,7 +65,7 @@ export class LockWatch {
     for (const held of this.#due) {
       this.#due.delete(held)
       try {
-        while (pagesDue(held) > 0 && !held.evicted) await this.#verifyPage(held)
+        while (pagesDue(held) > 0 && !held.evicted) await this.#verifyPage(held, 1)
       } catch {
         // The store failed, or another node has the channel: whoever needs either hears of it, and this is done again then.
       }
@@ -77,6 +79,9 @@ function pagesDue({ channel }: Held): number {
   const due = Vendor.lockDue(channel)
   return due === undefined ? 0 : Math.floor((channel.window.contiguous - due + 1) / pageLength)
 }
+
+/** Locks between two turns of the loop that somebody waits for: half a millisecond, a turn costs as much as half a lock. */
+const awaitedLength = 8
 
 /** Locks that are read from the store at once. */
 const pageLength = 64

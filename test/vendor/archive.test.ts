@@ -5,12 +5,12 @@ import { close, release, settled } from '../../src/vendor/closing.ts'
 import { readCores } from '../../src/vendor/held.ts'
 import type { VendorDatabase } from '../../src/vendor/store/contract.ts'
 import { sqliteVendorStore } from '../../src/vendor/store/sqlite.ts'
-import { Till } from '../../src/vendor/till.ts'
 import * as Attachment from '../../src/wire/Attachment.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Closing from '../../src/wire/Closing.ts'
 import * as Frame from '../../src/wire/Frame.ts'
-import { bankKey, createWorld, frameKey, must, now, payClient, read, vendorKey } from '../protocol/world.ts'
+import { createWorld, must, payClient, read, vendorKey } from '../protocol/world.ts'
+import { openTill } from './tills.ts'
 
 const stores: VendorDatabase[] = []
 
@@ -23,21 +23,7 @@ async function closed(lockScheme: 'schnorr' | 'ecdsa-xor', releases: boolean) {
   const store = sqliteVendorStore(':memory:')
   stores.push(store)
   const world = createWorld({ lockScheme })
-  const till = new Till({
-    store,
-    frameKey: frameKey.secret,
-    now: () => now,
-    acceptance: {
-      banks: [bankKey.publicKey],
-      vendor: vendorKey.publicKey,
-      vendorFrameKey: frameKey.publicKey,
-      network: 'lockstep:test',
-      asset: 'USD/6',
-      lockSchemes: [lockScheme],
-      lifeMin: 0n,
-      graceMin: 0,
-    },
-  })
+  const till = openTill(store)
   const attachment = read(Attachment.parse(Attachment.encode(world.client.attachment)))
   for (let number = 0; number < 3; number++) {
     const { frame, checkpoint } = payClient(world, 10n)

@@ -119,21 +119,47 @@ describe('a wrong lock that is found behind the payments', () => {
     expect(await town.bank.proofs(client.channelId)).toMatchObject([{ cause: 'badOpening' }])
   })
 
-  test('makes the release fail where it lies, and the channel is claimed with what is proven', async () => {
+  test.each(['schnorr', 'ecdsa-xor'] as const)(
+    'makes the release fail where it lies, whose checkpoint proves it: %s',
+    async (lockScheme) => {
+      const store = openStore()
+      const world = createWorld({ lockScheme, funds: 1_000_000n })
+      const till = openTill(store)
+      const options = { till, store, vendor: vendorKey }
+      await sellMany(till, world, 20, 8)
+      const bytes = await releaseOf(options, world)
+      const held = await heldIn(till, world)
+      expect(await proveWrongLock(options, held)).toBeUndefined()
+      for (let sent = 0; sent < 2; sent++) {
+        expect(await release(options, held, bytes)).toMatchObject({
+          reason: 'ReleaseInvalid',
+          detail: expect.stringMatching(/receipt 7/),
+        })
+      }
+      expect(held.release).toBeUndefined()
+      expect(held.channel).toMatchObject({ suspended: 'lock 8 does not hold, and a checkpoint signs it', paid: 200n })
+      const evidence = (await proveWrongLock(options, held))!
+      expect(Bank.assessBadOpening(read(BadOpening.parse(evidence)), world.bank)).toMatchObject({ cause: 'badOpening' })
+      const { claim: signed } = must(await claim(options, held))
+      expect(Bank.assessClose(read(Close.parse(signed)), world.bank, now)).toMatchObject({
+        settled: 200n,
+        record: { basis: 'proven' },
+      })
+    },
+  )
+
+  test('is not what bytes show that are no release', async () => {
     const store = openStore()
-    const world = createWorld({ funds: 1_000_000n })
+    const world = createWorld({ lockScheme: 'ecdsa-xor', funds: 1_000_000n })
     const till = openTill(store)
     const options = { till, store, vendor: vendorKey }
-    await sellMany(till, world, 20, 8)
+    await sellMany(till, world, 5)
     const bytes = await releaseOf(options, world)
     const held = await heldIn(till, world)
-    expect(await release(options, held, bytes)).toMatchObject({
-      reason: 'ReleaseInvalid',
-      detail: expect.stringMatching(/receipt 7/),
-    })
-    expect(held.release).toBeUndefined()
-    const { claim: signed } = must(await claim(options, held))
-    expect(Bank.assessClose(read(Close.parse(signed)), world.bank, now)).toMatchObject({ ok: true, settled: 200n })
+    const wrong = bytes.map((byte, at) => (at === 40 ? byte ^ 1 : byte))
+    expect(await release(options, held, wrong)).toMatchObject({ reason: 'ReleaseInvalid' })
+    expect(held.channel).toMatchObject({ suspended: undefined, wrongLock: undefined })
+    expect(must(await release(options, held, bytes))).toMatchObject({ receiptsOpened: 6 })
   })
 })
 

@@ -10,7 +10,9 @@ import { assert } from '../assert.ts'
 import { type Chain, openFromLast } from '../receipts.ts'
 import { type Refusal, refuse } from '../refusals.ts'
 import { assessFresh, type VendorChannel } from './Channel.ts'
-import { assessCheckpoint, proven } from './segments.ts'
+import { holdWrongLock } from './locks.ts'
+import { assessCheckpoint, findSegment, proven, type Segment, segmentOf } from './segments.ts'
+import { addSegment } from './verdict.ts'
 
 /**
  * ```mermaid
@@ -103,6 +105,22 @@ export function assessRelease(
 /** A release whose receipts open down to this one, and not to it. */
 export function refuseOpening(index: number): Refusal {
   return refuse('ReleaseInvalid', `receipt ${index} does not open`)
+}
+
+/**
+ * Keeps the checkpoint of a release whose receipts opened down to `σ_index`, and no further: it pays, and signs the wrong lock. Gives
+ * the segment that it opens, if that is a new one.
+ */
+export function keepCheckpoint(
+  channel: VendorChannel,
+  { checkpoint, index }: { readonly checkpoint: Checkpoint.SignedCheckpoint; readonly index: number },
+): Segment | undefined {
+  channel.wrongLock ??= index
+  const isKnown = findSegment(channel.segments, checkpoint.segment) !== undefined
+  const segment = isKnown ? undefined : segmentOf(checkpoint)
+  if (segment === undefined) holdWrongLock(channel)
+  else addSegment(channel, segment)
+  return segment
 }
 
 /**

@@ -14,6 +14,7 @@ export {
   chainOf,
   createClose,
   createClosing,
+  keepCheckpoint,
   lastOf,
   type ReleaseVerdict,
   recallClosing,

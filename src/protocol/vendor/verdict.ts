@@ -254,7 +254,7 @@ function raise(channel: VendorChannel, segment: Segment, step: number, coin: Uin
 }
 
 /** Takes in a segment whose checkpoint was verified. What the checkpoint pays is paid at once. */
-function addSegment(channel: VendorChannel, segment: Segment): void {
+export function addSegment(channel: VendorChannel, segment: Segment): void {
   holdToPlace(channel, segment)
   const at = channel.segments.findIndex((other) => other.number > segment.number)
   if (at < 0) channel.segments.push(segment)
