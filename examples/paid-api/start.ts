@@ -35,7 +35,8 @@ for (const path of ['/proverbs/1', '/proverbs/2', '/proverbs/4']) {
 }
 const counted = await w.fetch(`${url}/words`, { method: 'POST', body: 'as many words as you like', headers: text() })
 console.log(`POST /words → ${counted.status} ${await counted.text()}\n`)
-for (const { method, url: bought, charged } of await w.ledger()) console.log(`${(charged ?? '?').padEnd(8)} ${method} ${bought}`)
+for (const { method, url: bought, charged } of await w.ledger())
+  console.log(`${(charged ?? '?').padEnd(8)} ${method} ${bought}`)
 
 await w.close()
 await pay.collect()

@@ -10,6 +10,7 @@ export { type ClosingOptions, claim, close, release, settled } from './closing.t
 export { type Collected, type CollectOptions, collect } from './collect.ts'
 export { CollectError, EvictedError, StoreUnavailableError } from './errors.ts'
 export { proveWrongLock } from './evidence.ts'
+export { hearBanks } from './hearBanks.ts'
 export type { Held } from './held.ts'
 export { vendorIdentity } from './identity.ts'
 export { HeldElsewhereError, type LeaseOptions } from './leases.ts'

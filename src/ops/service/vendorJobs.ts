@@ -1,6 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import type { BankTime } from '../../vendor/bankTime.ts'
-import { type ClosingOptions, CollectError, claimAtBank, createCloseJob } from '../../vendor/index.ts'
+import { type ClosingOptions, CollectError, claimAtBank, createCloseJob, hearBanks } from '../../vendor/index.ts'
 import type { StoredPayment, VendorDatabase } from '../../vendor/store/contract.ts'
 import { amountIn, countIn } from '../audit/rows.ts'
 import { openVendorReader } from '../audit/stores.ts'
@@ -9,7 +9,6 @@ import { errorDetails, type Logger } from '../log/logger.ts'
 import type { Unclaimed } from '../metrics/catalogue.ts'
 import { bump, type Tally } from '../metrics/tally.ts'
 import { createArchiveJob } from './archiveJob.ts'
-import { hearBanks } from './hearBanks.ts'
 import type { Job } from './jobs.ts'
 
 /** What a vendor does by itself: it claims before deadlines, and looks what there is to claim. */
@@ -58,7 +57,7 @@ export function vendorJobs(
   const clock: Job = {
     name: 'clock',
     everySeconds: config.jobs.clockEverySeconds,
-    run: () => hearBanks(time, config.banks, logger),
+    run: () => hearBanks(time, config.banks, (ahead) => logger.warn('clock put right', { seconds: String(ahead) })),
   }
   const watch: Job = { name: 'watch', everySeconds: 15, run: watchOnce }
   async function watchOnce(): Promise<void> {

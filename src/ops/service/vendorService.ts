@@ -5,6 +5,7 @@ import type { Offer } from '../../http/index.ts'
 import { type BankTime, createBankTime } from '../../vendor/bankTime.ts'
 import {
   type ClosingOptions,
+  hearBanks,
   management,
   openVendorDatabase,
   paidRoutes,
@@ -22,7 +23,6 @@ import { openExposition } from '../metrics/prometheus.ts'
 import { bump } from '../metrics/tally.ts'
 import { serveAdmin } from './admin.ts'
 import { type Goods, goodsOf } from './configuredRoutes.ts'
-import { hearBanks } from './hearBanks.ts'
 import { createJobCounters, startJobs } from './jobs.ts'
 import { serveOps } from './opsServer.ts'
 import { createReadiness, lastWriteCheck } from './readiness.ts'
@@ -67,8 +67,9 @@ export async function startVendor(loaded: LoadedConfig, deps: ServiceDeps): Prom
       nowMs: () => performance.now(),
       onDone: countPayments(counters, config.asset),
     })
+    const onPutRight = (ahead: bigint): void => logger.warn('clock put right', { seconds: String(ahead) })
     // A bank that is away is asked again by a job.
-    await hearBanks(time, config.banks, logger).catch((error: unknown) =>
+    await hearBanks(time, config.banks, onPutRight).catch((error: unknown) =>
       logger.warn('no bank answers', errorDetails(error)),
     )
     const identity = vendorIdentity(config.identity, settlement, await database.restoredAt())

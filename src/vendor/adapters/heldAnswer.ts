@@ -131,8 +131,9 @@ export function holdAnswer(outgoing: ServerResponse): HeldAnswer {
   }
 }
 
-/** Sets a response's headers. Who may read it is said by whoever said it first. */
+/** Sets a response's headers. Who may read it is said by whoever said it first; cookies set before are among its own. */
 export function setResponseHeaders(outgoing: ServerResponse, { headers }: Response): void {
+  if (headers.has('set-cookie')) outgoing.removeHeader('set-cookie')
   for (const [name, value] of headers) {
     if (name === 'access-control-allow-origin' && outgoing.hasHeader(name)) continue
     if (name === 'set-cookie') outgoing.appendHeader(name, value)
@@ -145,8 +146,7 @@ function restoreHeaders(
   before: readonly (readonly [string, number | string | readonly string[]])[],
 ): void {
   for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
-  // Cookies set before the handler ran are in its answer already.
-  for (const [name, value] of before) if (name !== 'set-cookie') outgoing.setHeader(name, value)
+  for (const [name, value] of before) outgoing.setHeader(name, value)
 }
 
 function headersOf(outgoing: ServerResponse): Headers {

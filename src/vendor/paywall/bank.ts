@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { equal, fromHex, toHex } from '../../crypto/bytes.ts'
 import { type BankOffer, bankAnswerMax, bankPaths, encodeBankOffer, parseBankOffer } from '../../http/bank.ts'
 import { parseAsset } from '../../wire/amount.ts'
-import { systemTime } from '../clock.ts'
+import type { BankTime } from '../bankTime.ts'
 import { PaywallError } from './errors.ts'
 import type { PaywallLogger } from './types.ts'
 
@@ -23,11 +23,10 @@ export interface KnownBank {
  */
 export async function learnBanks(
   options: readonly BankOption[],
-  { keptIn, timeoutMs, logger }: LearnOptions,
-): Promise<{ readonly banks: readonly KnownBank[]; readonly offset: bigint }> {
+  { keptIn, timeoutMs, time, logger }: LearnOptions,
+): Promise<readonly KnownBank[]> {
   const path = keptIn === undefined ? undefined : `${keptIn}.banks.json`
   const kept = await readKept(path)
-  let offset: bigint | undefined
   const banks = await Promise.all(
     options.map(async (option): Promise<KnownBank> => {
       const { url, key } = typeof option === 'string' ? { url: option, key: undefined } : option
@@ -38,7 +37,7 @@ export async function learnBanks(
         logger.warn(`${error.message}. This vendor goes on with what it said last; channels open once it is back`)
         return undefined
       })
-      if (offer !== undefined) offset ??= offer.now - systemTime()
+      if (offer !== undefined) time.hear(offer.now)
       const { bank } = offer ?? before!
       if (pinned === undefined || equal(bank, pinned)) return { url, key: bank, offer: offer ?? before! }
       throw new PaywallError(
@@ -47,13 +46,14 @@ export async function learnBanks(
     }),
   )
   if (path !== undefined) await keep(path, banks)
-  return { banks, offset: offset ?? 0n }
+  return banks
 }
 
 interface LearnOptions {
   /** The file of the vendor's key, where there is one. */
   readonly keptIn: string | undefined
   readonly timeoutMs: number
+  readonly time: BankTime
   readonly logger: PaywallLogger
 }
 

@@ -16,6 +16,8 @@ export interface ClaimsOptions {
   readonly now: () => UnixSeconds
   readonly logger: PaywallLogger
   readonly claim: (reference: Uint8Array) => Promise<Claimed>
+  /** Asks the banks what time it is. */
+  readonly hear: () => Promise<void>
   /** What is kept, and for how long. */
   readonly kept: Parameters<typeof tidy>[1]
 }
@@ -30,7 +32,7 @@ export interface Claims {
 
 /** Claims what was charged: before channels end, and once their clients have released them. Packs what those leave. */
 export function startClaims(options: ClaimsOptions, marginSeconds: number): Claims {
-  const { store, now, logger, claim, kept } = options
+  const { store, now, logger, claim, hear, kept } = options
   const onClaimed = ({ channel, settled }: Claimed): void => logger.info(`claimed ${settled} on channel ${channel}`)
   const onFailed = (error: unknown, { channel }: { readonly channel: string }): void =>
     logger.error(`channel ${channel} was not claimed, and is tried again: ${asError(error).message}`)
@@ -43,10 +45,13 @@ export function startClaims(options: ClaimsOptions, marginSeconds: number): Clai
   const after = (job: () => Promise<unknown>): void => {
     running = running.then(job).catch((error: unknown) => logger.error(`claims failed: ${asError(error).message}`))
   }
-  const timer = setInterval(() => after(run), everySeconds * 1000)
-  timer.unref()
-  const tidyTimer = setInterval(() => after(() => tidy({ store, now }, kept)), 3_600_000)
-  tidyTimer.unref()
+  const timers = [
+    // Where no bank answers, time goes on as it did: openings wait for it anyway, and payments do not.
+    setInterval(() => void hear().catch(() => undefined), 60_000),
+    setInterval(() => after(run), 30_000),
+    setInterval(() => after(() => tidy({ store, now }, kept)), 3_600_000),
+  ]
+  for (const timer of timers) timer.unref()
   return {
     hurry(channel) {
       after(async () => {
@@ -75,11 +80,8 @@ export function startClaims(options: ClaimsOptions, marginSeconds: number): Clai
       return claimed
     },
     async stop() {
-      clearInterval(timer)
-      clearInterval(tidyTimer)
+      for (const timer of timers) clearInterval(timer)
       await running
     },
   }
 }
-
-const everySeconds = 30

@@ -1,11 +1,12 @@
 import { toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
-import { type Asset, parseAsset, type UnixSeconds, unixSeconds } from '../../wire/amount.ts'
+import { type Asset, parseAsset } from '../../wire/amount.ts'
 import { answering, type Handler } from '../answering.ts'
+import { createBankTime } from '../bankTime.ts'
 import { claimAtBank } from '../claimAtBank.ts'
-import { systemTime } from '../clock.ts'
 import { asError } from '../errors.ts'
 import { eventStreams } from '../eventStreams.ts'
+import { hearBanks } from '../hearBanks.ts'
 import { chargeDoubtful } from '../purchase.ts'
 import { serve } from '../server.ts'
 import type { VendorDatabase } from '../store/contract.ts'
@@ -39,13 +40,14 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
   const onError = options.onError ?? ((error: unknown): void => logger.error(asError(error).stack ?? String(error)))
   const publicUrl = options.publicUrl === undefined ? undefined : publicAddress(options.publicUrl)
   const keyPath = keyPathOf(options)
-  const { banks, offset } = await learnBanks(banksOf(options.bank), { keptIn: keyPath, timeoutMs, logger })
+  const time = createBankTime()
+  const { now } = time
+  const banks = await learnBanks(banksOf(options.bank), { keptIn: keyPath, timeoutMs, time, logger })
   const assetName = assetAt(banks, options.asset)
   const asset = assetOf(assetName)
   const key = Schnorr.keyPair(await secretAt(keyPath))
   const frame = frameKeyOf(key)
   const { store, isOwn } = await openStore(options.store)
-  const now = (): UnixSeconds => unixSeconds(systemTime() + offset)
   const own = ownOffer(options, banks, { asset: assetName, key, frame, restoredAt: await store.restoredAt() })
   const till = new Till({
     store,
@@ -62,6 +64,7 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
       now,
       logger,
       claim: (reference) => claimAtBank(banks, closing, reference),
+      hear: () => hearBanks(time, banks, (ahead) => logger.warn(`the clock was put right by ${ahead} s`)),
       kept: { retentionDays: options.retentionDays ?? 400, answerSeconds: options.answerSeconds ?? 86_400 },
     },
     options.closeMarginSeconds ?? own.graceMin / 2,

@@ -1,11 +1,16 @@
-import { bankAnswerMax, bankPaths, parseBankOffer } from '../../http/bank.ts'
-import type { BankTime } from '../../vendor/bankTime.ts'
-import type { UnixSeconds } from '../../wire/amount.ts'
-import type { BankAddress } from '../config/index.ts'
-import type { Logger } from '../log/logger.ts'
+import { bankAnswerMax, bankPaths, parseBankOffer } from '../http/bank.ts'
+import type { UnixSeconds } from '../wire/amount.ts'
+import type { BankTime } from './bankTime.ts'
 
-/** Asks the banks for their time, of which the latest counts. Rejects where none of them answers: then time goes on as it did. */
-export async function hearBanks(time: BankTime, banks: readonly BankAddress[], logger: Logger): Promise<void> {
+/**
+ * Asks the banks for their time, of which the latest counts. `onPutRight` hears of a clock that was wrong by more than a minute.
+ * Rejects where no bank answers: then time goes on as it did.
+ */
+export async function hearBanks(
+  time: BankTime,
+  banks: readonly { readonly url: string }[],
+  onPutRight: (seconds: bigint) => void,
+): Promise<void> {
   const answers = await Promise.allSettled(banks.map(({ url }) => timeAt(url)))
   const times = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []))
   const [first, ...others] = times
@@ -16,7 +21,7 @@ export async function hearBanks(time: BankTime, banks: readonly BankAddress[], l
   }
   const ahead = time.hear(others.reduce((latest, one) => (one > latest ? one : latest), first))
   const apart = ahead < 0n ? -ahead : ahead
-  if (apart > apartMax) logger.warn('clock put right', { seconds: String(ahead) })
+  if (apart > apartMax) onPutRight(ahead)
 }
 
 /** Seconds by which a clock may be wrong before anybody hears of it. */
