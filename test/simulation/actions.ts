@@ -269,7 +269,7 @@ function backup({ vendors, clients, backups }: World, name: string): void {
 }
 
 /** What a party has on its disk is put back to what it was at its backup. */
-async function restore(world: World, name: string): Promise<void> {
+export async function restore(world: World, name: string): Promise<void> {
   const image = world.backups.get(name)
   if (image === undefined) return
   const vendor = world.vendors.find((one) => one.name === name)

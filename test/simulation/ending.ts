@@ -11,7 +11,7 @@ import { identityOf, urlOf } from './parties/cast.ts'
 import { runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
 import type { VendorParty } from './parties/vendor.ts'
-import { beLate, cheatAll, interceptAll } from './trials.ts'
+import { beLate, cheatAll, goBack, interceptAll } from './trials.ts'
 import { nextOf, runAll, type World } from './world.ts'
 
 /**
@@ -29,6 +29,7 @@ export async function endWorld(world: World): Promise<void> {
   await overclaimAll(world)
   await accuseAll(world)
   await beLate(world)
+  await goBack(world)
   await passDeadlines(world)
   for (const job of ['expire', 'review', 'record'] as const) {
     await doJob(world, job)

@@ -1,10 +1,11 @@
 import type { PayingChannel } from '../../src/client/channel.ts'
-import { collectFrom, doJob, pass } from './actions.ts'
+import { collectFrom, doJob, pass, restore } from './actions.ts'
 import { cheats, misreadings } from './adversaries/client.ts'
 import { intercept, interceptions } from './adversaries/interceptor.ts'
 import type { Effect } from './engine/scheduler.ts'
 import { urlOf } from './parties/cast.ts'
 import type { ClientParty } from './parties/client.ts'
+import { runErrand } from './parties/errands.ts'
 import type { VendorParty } from './parties/vendor.ts'
 import { nextOf, runAll, type World } from './world.ts'
 
@@ -53,21 +54,30 @@ export async function cheatAll(world: World): Promise<void> {
       for (const good of ['item', 'crate', 'item'] as const) {
         armed.set(client.name, how)
         await scheduler.run(client.process, () => client.buy(channel, vendor, good))
-        // Of two at once the second may count on the credit of the first.
-        const handler = how === 'underpay' ? await runUntil(world, ({ kind }) => kind === 'handler') : undefined
-        if (handler !== undefined) {
-          handler.isHeld = true
-          armed.set(client.name, how)
-          await scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
-          await runAll(world)
-          handler.isHeld = false
-        }
         await runAll(world)
       }
       armed.delete(client.name)
     }
+    await underpay(world, client, vendor)
     await releaseWrongly(world, client, vendor)
   }
+}
+
+/** G2: of two requests at once the second counts on what was paid for the first. */
+async function underpay(world: World, client: ClientParty, vendor: VendorParty): Promise<void> {
+  const { scheduler, armed } = world
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  await buy(world, client, vendor, channel)
+  await scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
+  const handler = await runUntil(world, ({ kind }) => kind === 'handler')
+  if (handler === undefined) return
+  handler.isHeld = true
+  armed.set(client.name, 'underpay')
+  await buy(world, client, vendor, channel)
+  armed.delete(client.name)
+  handler.isHeld = false
+  await runAll(world)
 }
 
 /** G7: a release that opens nothing. */
@@ -98,7 +108,7 @@ async function misreadAll(world: World, client: ClientParty, vendor: VendorParty
  * clock is late, its vendor is, the bank was away, or its clock jumps.
  */
 export async function beLate(world: World): Promise<void> {
-  const { clients, vendors, ground, bank } = world
+  const { clients, vendors, ground, bank, scheduler, network, sockets } = world
   const client = clients.find(({ plan }) => !plan.isByzantine)
   const vendor = vendors.find(({ plan }) => !plan.isByzantine)
   if (client === undefined || vendor === undefined) return
@@ -111,14 +121,15 @@ export async function beLate(world: World): Promise<void> {
     bank.disk.look('SELECT status FROM channels WHERE channel_id = :channelId', { channelId })[0]?.status
   const spent = (): bigint => world.truth.channels.get(Buffer.from(channelId).toString('hex'))!.books.spent
   if (spent() === 0n) return
+  const place = { ground, scheduler, network, sockets }
   const mustBePaid = async (when: string): Promise<void> => {
     await doJob(world, 'expire')
+    await scheduler.run(client.process, () => runErrand(place, client, 'expire', channelId))
     await runAll(world)
     if (statusOf() !== 'open') ground.violate('G2', `a channel expired ${when}`)
     await collect(world, vendor, channelId)
     if (statusOf() !== 'closed') ground.violate('G11', `${vendor.name} was not paid ${when}`)
   }
-  await passUntil(world, expiresAt - 1n)
   switch (ground.plan.seed % 4) {
     case 0: {
       await passUntil(world, expiresAt + 1n)
@@ -131,9 +142,10 @@ export async function beLate(world: World): Promise<void> {
       await buy(world, client, vendor, channel)
       if (spent() !== before) ground.violate('G2', `${vendor.name} serves for a channel that has expired`)
       ground.skew(client.name, late)
-      return collect(world, vendor, channelId)
+      return mustBePaid('within its grace')
     }
     case 1: {
+      await passUntil(world, expiresAt + 1n)
       await pass(world, graceSeconds + 120)
       await collect(world, vendor, channelId)
       if (statusOf() === 'closed') ground.violate('G11', `${vendor.name} was paid after the deadline`)
@@ -142,15 +154,16 @@ export async function beLate(world: World): Promise<void> {
     case 2: {
       await passUntil(world, expiresAt + 1n)
       bank.crash(1)
-      ground.advance(Math.min(graceSeconds + 10, gapMax - 20) * 1000)
+      ground.advance((graceSeconds + 60) * 1000)
       bank.start()
+      // Its operator has looked.
       await doJob(world, 'confirmClock')
       await pass(world, 15)
       return mustBePaid('while its bank was away')
     }
     default: {
       ground.skew('bank', 86_400)
-      await pass(world, 30)
+      await pass(world, graceSeconds + 120)
       await mustBePaid('because the clock of its bank jumps')
       ground.skew('bank', -86_400)
       await pass(world, 1)
@@ -160,8 +173,21 @@ export async function beLate(world: World): Promise<void> {
   }
 }
 
-/** Seconds that a bank may be away without anybody looking at its clock. */
-const gapMax = 600
+/** G8: an old journal is put in the place of the newest one. What was signed since is not signed again. */
+export async function goBack(world: World): Promise<void> {
+  const { clients, vendors, ground, backups } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+  if (client === undefined || vendor === undefined || ground.plan.seed % 3 !== 0) return
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  await buy(world, client, vendor, channel)
+  backups.set(client.name, client.disk.disk.dump())
+  await buy(world, client, vendor, channel)
+  await restore(world, client.name)
+  await runAll(world)
+  for (const old of client.channels) await buy(world, client, vendor, old)
+}
 
 async function buy(world: World, client: ClientParty, vendor: VendorParty, channel: PayingChannel): Promise<void> {
   await world.scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))

@@ -90,7 +90,7 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
     if (changes.some(({ kind }) => kind !== 'clock')) checkMoney(truth)
     for (const change of changes) {
       if (change.kind === 'close') checkSettlement(truth, change.channelId, change.closing.settled)
-      if (change.kind === 'proof') checkProof(truth, change.channelId, change.proof.cause)
+      if (change.kind === 'proof') checkProof(truth, change)
       if (change.kind === 'withdrawal') checkWithdrawal(truth, change.withdrawal.account)
       if (change.kind === 'open') checkOpening(truth, change.channel)
     }

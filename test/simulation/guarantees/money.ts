@@ -1,6 +1,7 @@
-import type { NewChannel } from '../../../src/bank/store/contract.ts'
+import type { Change, NewChannel } from '../../../src/bank/store/contract.ts'
 import { equal, toHex } from '../../../src/crypto/bytes.ts'
 import type { Row } from '../../../src/sql/program.ts'
+import * as Closing from '../../../src/wire/Closing.ts'
 import type { Answer } from '../engine/network.ts'
 import { describe } from '../engine/network.ts'
 import { identityOf } from '../parties/cast.ts'
@@ -44,12 +45,21 @@ export function checkWithdrawal({ ground, clients }: Truth, account: Uint8Array)
   }
 }
 
-/** G8: no proof stands against who did nothing wrong. */
-export function checkProof({ ground, channels }: Truth, channelId: Uint8Array, cause: string): void {
+/** G8: no proof stands against who did nothing wrong, and none takes more than was wrong. */
+export function checkProof(
+  { ground, channels, bank }: Truth,
+  { channelId, proof, evidence, judged }: Change & { readonly kind: 'proof' },
+): void {
+  const { cause, amount } = proof
   const channel = channels.get(toHex(channelId))
   const accused = cause === 'overcharge' ? channel?.vendor : channel?.client
   if (accused?.plan.isByzantine !== true)
     ground.violate('G8', `${accused?.name ?? 'nobody'} was found guilty: ${cause}`)
+  const closing = cause === 'overcharge' ? Closing.parse(evidence) : undefined
+  if (closing?.ok !== true) return
+  const [row] = bank().disk.look('SELECT settled FROM channels WHERE channel_id = :channelId', { channelId })
+  const difference = (row!.settled as bigint) - closing.value.spent - judged
+  if (amount !== difference) ground.violate('G8', `an overcharge of ${difference} costs its vendor ${amount}`)
 }
 
 /** G8: what is right the bank takes. */

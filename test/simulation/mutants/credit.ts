@@ -63,13 +63,6 @@ export const creditMutants: readonly Mutant[] = [
     breaks: 'requests in parallel are served for one payment',
   },
   {
-    name: 'credit-after-closing',
-    file: credit,
-    find: `if (channel.phase !== 'open') return refuse(`,
-    replace: `if (channel.phase === 'closed') return refuse(`,
-    breaks: 'more is charged after the vendor has stated its last',
-  },
-  {
     name: 'credit-not-spent',
     file: credit,
     find: `  channel.spent += price`,

@@ -57,13 +57,6 @@ export const journalMutants: readonly Mutant[] = [
     breaks: 'the journal counts payments that it does not have',
   },
   {
-    name: 'journal-restored',
-    file: wallet,
-    find: `restored: true, closing, release, today }`,
-    replace: `restored: false, closing, release, today }`,
-    breaks: 'a client goes on after a restart without asking its vendor how the channel stands',
-  },
-  {
     name: 'journal-generation',
     file: mark,
     find: `return (generation === mark.generation || generation === mark.next) && commits >= mark.commits`,
