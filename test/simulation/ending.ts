@@ -11,7 +11,7 @@ import { identityOf, urlOf } from './parties/cast.ts'
 import { runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
 import type { VendorParty } from './parties/vendor.ts'
-import { beLate, cheatAll, goBack, interceptAll } from './trials.ts'
+import { beLate, buyAtOnce, cheatAll, claimAgain, goBack, interceptAll, lieAll } from './trials.ts'
 import { nextOf, runAll, type World } from './world.ts'
 
 /**
@@ -22,6 +22,9 @@ export async function endWorld(world: World): Promise<void> {
   await calmDown(world)
   await tryEverything(world)
   await interceptAll(world)
+  await buyAtOnce(world)
+  await lieAll(world)
+  await claimAgain(world)
   await cheatAll(world)
   const deadlines = openDeadlines(world)
   await closeAll(world)

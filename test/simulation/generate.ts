@@ -23,7 +23,7 @@ export function planWorld(seed: number): WorldPlan {
   const vendors = Array.from(
     { length: 1 + random.below(2) },
     (): VendorPlan => ({
-      isByzantine: random.chance(0.15),
+      isByzantine: random.chance(0.25),
       unitPrice: 1 + random.below(20),
       segmentLength: 4 + random.below(60),
       nodes: random.chance(0.25) ? 2 : 1,

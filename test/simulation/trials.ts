@@ -1,8 +1,11 @@
 import type { PayingChannel } from '../../src/client/channel.ts'
+import { toHex } from '../../src/crypto/bytes.ts'
 import { collectFrom, doJob, pass, restore } from './actions.ts'
 import { cheats, misreadings } from './adversaries/client.ts'
 import { intercept, interceptions } from './adversaries/interceptor.ts'
+import { lies } from './adversaries/vendor.ts'
 import type { Effect } from './engine/scheduler.ts'
+import { endRuns } from './guarantees/vendor.ts'
 import { urlOf } from './parties/cast.ts'
 import type { ClientParty } from './parties/client.ts'
 import { runErrand } from './parties/errands.ts'
@@ -28,6 +31,7 @@ export async function interceptAll(world: World): Promise<void> {
     if (request === undefined) continue
     request.isHeld = true
     if (how === 'overtake') await buy(world, client, vendor, channel)
+    if (how === 'overtake' && ground.plan.seed % 2 === 0) restart(world, vendor)
     await scheduler.run(undefined, () => intercept(world, request, how))
     await runAll(world)
     // Its vendor states its last before the request comes.
@@ -35,9 +39,81 @@ export async function interceptAll(world: World): Promise<void> {
     await runAll(world)
     request.isHeld = false
     await runAll(world)
-    if (client.isOpen(channel)) await buy(world, client, vendor, channel)
+    // A client that has released signs nothing more.
+    await buy(world, client, vendor, channel)
   }
 }
+
+/** G8, G11: requests at once are each paid for and served, in segments that one of them uses up. */
+export async function buyAtOnce(world: World): Promise<void> {
+  const { clients, vendors, scheduler, ground, truth } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+  if (client === undefined || vendor === undefined) return
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  const wares = ['crate', 'item', 'crate', 'crate', 'item', 'item'] as const
+  for (const good of wares) await scheduler.run(client.process, () => client.buy(channel, vendor, good))
+  await runAll(world)
+  const { runs } = truth.channels.get(toHex(channel.state.channelId))!
+  if (runs.size !== wares.length)
+    ground.violate('G11', `${vendor.name} serves ${runs.size} of ${wares.length} requests`)
+}
+
+/** G11: a vendor that does not hear that it was paid claims again, whatever came to it in between. */
+export async function claimAgain(world: World): Promise<void> {
+  const { clients, vendors, scheduler, truth, ground } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  const vendor = vendors.find(({ plan }) => !plan.isByzantine)
+  if (client === undefined || vendor === undefined) return
+  const channel = await openedAt(world, client, vendor, true)
+  if (channel === undefined) return
+  await buy(world, client, vendor, channel)
+  const { channelId } = channel.state
+  await collectFrom(world, { vendor: vendor.name, channel: placeOf(vendor, channelId) })
+  // A payment that comes while the claim is made.
+  const read = ground.plan.slowReads ? await runUntil(world, ({ kind }) => kind === 'read') : undefined
+  if (read !== undefined) {
+    read.isHeld = true
+    await buy(world, client, vendor, channel)
+    read.isHeld = false
+  }
+  const answer = await runUntil(world, ({ kind, label }) => kind === 'answer' && label.includes(' bank>v'))
+  if (answer !== undefined) await scheduler.finish(answer, 'failed')
+  await runAll(world)
+  await scheduler.run(client.process, () => client.close(channel))
+  await runAll(world)
+  await collect(world, vendor, channelId)
+  const { books } = truth.channels.get(toHex(channelId))!
+  if (books.phase !== 'closed') ground.violate('G11', `${vendor.name} never hears that it was paid`)
+}
+
+/** G3: every lie of a vendor without scruples, some of them in each world. */
+export async function lieAll(world: World): Promise<void> {
+  const { clients, vendors, scheduler, ground, armed } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  for (const vendor of vendors) {
+    if (!vendor.plan.isByzantine || client === undefined) continue
+    for (let turn = 0; turn < liesOfEach; turn++) {
+      const how = lies[(ground.plan.seed * liesOfEach + turn) % lies.length]!
+      const channel = await openedAt(world, client, vendor, true)
+      if (channel === undefined) return
+      for (const good of ['crate', 'item'] as const) {
+        await scheduler.run(client.process, () => client.buy(channel, vendor, good))
+        await runAll(world)
+      }
+      armed.set(vendor.name, how)
+      await scheduler.run(client.process, () =>
+        how.endsWith('closing') ? client.close(channel) : client.refresh(channel),
+      )
+      await runAll(world)
+      await buy(world, client, vendor, channel)
+      armed.delete(vendor.name)
+    }
+  }
+}
+
+const liesOfEach = 4
 
 /** Every cheat of a client without scruples, some of them in each world, on channels that its vendor took as honest. */
 export async function cheatAll(world: World): Promise<void> {
@@ -119,7 +195,7 @@ export async function beLate(world: World): Promise<void> {
   const { graceSeconds, expiresAt } = terms
   const statusOf = (): unknown =>
     bank.disk.look('SELECT status FROM channels WHERE channel_id = :channelId', { channelId })[0]?.status
-  const spent = (): bigint => world.truth.channels.get(Buffer.from(channelId).toString('hex'))!.books.spent
+  const spent = (): bigint => world.truth.channels.get(toHex(channelId))!.books.spent
   if (spent() === 0n) return
   const place = { ground, scheduler, network, sockets }
   const mustBePaid = async (when: string): Promise<void> => {
@@ -189,16 +265,27 @@ export async function goBack(world: World): Promise<void> {
   for (const old of client.channels) await buy(world, client, vendor, old)
 }
 
+/** All nodes of a vendor stop and start. What was on its way to the disk has come there. */
+function restart({ truth }: World, vendor: VendorParty): void {
+  vendor.crash(1000)
+  endRuns(truth, vendor)
+  vendor.start()
+}
+
 async function buy(world: World, client: ClientParty, vendor: VendorParty, channel: PayingChannel): Promise<void> {
   await world.scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
   await runAll(world)
 }
 
 async function collect(world: World, vendor: VendorParty, channelId: Uint8Array): Promise<void> {
-  const ids = vendor.disk.look('SELECT channel_id FROM channels ORDER BY channel_id')
-  const channel = ids.findIndex(({ channel_id: id }) => Buffer.compare(id as Uint8Array, channelId) === 0)
-  await collectFrom(world, { vendor: vendor.name, channel })
+  await collectFrom(world, { vendor: vendor.name, channel: placeOf(vendor, channelId) })
   await runAll(world)
+}
+
+/** Which of a vendor's channels it is, in the order of their ids. */
+function placeOf({ disk }: VendorParty, channelId: Uint8Array): number {
+  const ids = disk.look('SELECT channel_id FROM channels ORDER BY channel_id')
+  return ids.findIndex(({ channel_id: id }) => Buffer.compare(id as Uint8Array, channelId) === 0)
 }
 
 /** A channel that pays this vendor: one that is open, or a new one. */
@@ -214,7 +301,15 @@ async function openedAt(
   const funds = BigInt(vendor.plan.unitPrice) * 400n
   await world.scheduler.run(client.process, () => client.open(vendor, funds))
   await runAll(world)
-  return client.channels[before]
+  const opened = client.channels[before]
+  const { bank, ground } = world
+  const [clock] = bank.disk.look('SELECT wall FROM clock')
+  const skew = (clock!.wall as bigint) - ground.clockOf(client.name)
+  const isClockRight = skew > -30n && skew < 30n
+  if (opened === undefined && isClockRight && !client.plan.isByzantine && !vendor.plan.isByzantine) {
+    ground.violate('G11', `${client.name} cannot open a channel to ${vendor.name}`)
+  }
+  return opened
 }
 
 /** Lets things happen until this is next. */

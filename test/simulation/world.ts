@@ -21,7 +21,7 @@ import {
   checkSettlement,
   checkWithdrawal,
 } from './guarantees/money.ts'
-import { checkRefusal } from './guarantees/refusals.ts'
+import { checkRefusal, checkTaking } from './guarantees/refusals.ts'
 import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
 import { checkStream } from './guarantees/streams.ts'
 import { createTakenCheck } from './guarantees/taken.ts'
@@ -182,6 +182,7 @@ function sendAnswer(world: World, secrets: SecretWatch, message: Message, answer
   if (vendor?.plan.isByzantine !== true) {
     checkAnswer(truth, message, answer)
     checkRefusal(truth, message, answer)
+    checkTaking(truth, message, answer)
     secrets.look(message, answer)
     const right = expected.find((one) => one.message === message)
     if (right !== undefined) checkEvidence(truth, right.kind, answer)

@@ -95,7 +95,8 @@ function lieInStatement({ ground }: World, channel: Channel, bytes: Uint8Array, 
   const more = (sum: bigint): ReturnType<typeof amount> => amount(sum + 1000n)
   const other: Partial<Statement.Statement> = {
     charged: { charged: more(value.charged), spent: more(value.spent) },
-    spent: { spent: more(value.spent) },
+    // All that was paid, or more than that.
+    spent: { spent: value.index % 2 === 0 ? value.paid : more(value.spent) },
     paid: { paid: more(value.paid) },
     contiguous: { contiguous: value.contiguous + 3 },
     segment: { segment: value.segment + 1 },
@@ -110,7 +111,7 @@ function lieInClosing(world: World, channel: Channel, message: Message, answer: 
   const { value } = said
   const other = {
     'low closing': { spent: amount(value.spent / 2n) },
-    'high closing': { spent: amount(value.spent + 1_000_000n) },
+    'high closing': { spent: amount(channel.revealed) },
     'other closing': { transcript: sha256(value.transcript) },
   }[how as 'low closing' | 'high closing' | 'other closing']
   const body = Closing.encode(Closing.sign(identityOf(channel.vendor.name).key, { ...value, ...other }))

@@ -9,6 +9,8 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
   const channel = meetChannel(truth, client, id)
   const { state, payments, isRetired } = client.disk.files.get(id)!
   if (payment !== undefined) {
+    const isOver = channel.isReleased && !client.plan.isByzantine
+    if (isOver) ground.violate('G8', `${client.name} signs payment ${payment.index} after its release`)
     const { index, core } = payment
     const made = toHex(core)
     const known = channel.cores.get(index)
@@ -17,6 +19,7 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
     else if (known !== made) ground.violate('G8', `${client.name} made two payments ${index}`)
   }
   if (state !== undefined && state.paid > channel.revealed) channel.revealed = state.paid
+  channel.isReleased ||= state?.release !== undefined
   if (state === undefined || client.plan.isByzantine) return
   if (isRetired) ground.violate('G8', `${client.name} goes on with a channel of an old journal`)
   const { paid, acknowledged, agreed, frozen } = state
@@ -26,7 +29,8 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
   if (paid > channel.funds) ground.violate('G3', `${client.name} revealed ${paid} of ${channel.funds}`)
   if (acknowledged > agreed) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, agreed to ${agreed}`)
   if (acknowledged > paid) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, paid ${paid}`)
-  const isReleased = state.release !== undefined
+  // Where nothing was paid there is a closing, and nothing to release.
+  const isReleased = (state.release ?? state.closing) !== undefined
   if (frozen !== undefined && !isReleased && !channel.vendor.plan.isByzantine && !channel.isRolledBack) {
     ground.violate('G8', `${client.name} accuses an honest vendor: ${frozen}`)
   }

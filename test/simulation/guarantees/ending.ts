@@ -35,6 +35,7 @@ export async function checkEnd(world: World, claimable: ReadonlySet<string>): Pr
   checkRefunds(world)
   checkReceipts(world, ended)
   checkByzantine(world)
+  checkCheckpoints(world)
   await checkRecord(world, ended)
 }
 
@@ -152,6 +153,18 @@ function checkByzantine({ ground, truth }: World): void {
     if (books.suspended === undefined && checkpoints.some(isWrong)) {
       ground.violate('G8', `${vendor.name} does not notice a checkpoint over another transcript`)
     }
+  }
+}
+
+/** G8: a vendor keeps the checkpoint of every segment that paid: with it a bad lock is proven. */
+function checkCheckpoints({ ground, vendors }: World): void {
+  for (const { name, disk, plan } of vendors) {
+    if (plan.isByzantine) continue
+    const lost = disk.look(
+      `SELECT number FROM payments WHERE segment > 0 AND NOT EXISTS (SELECT 1 FROM segments
+         WHERE segments.channel_id = payments.channel_id AND segments.number = payments.segment)`,
+    )
+    if (lost.length > 0) ground.violate('G8', `${name} has ${lost.length} payments of segments that it does not have`)
   }
 }
 

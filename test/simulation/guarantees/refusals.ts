@@ -14,6 +14,9 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
   // Who has an old copy of its store may not know what it did.
   if (channel?.isRestored === true || channel?.isRolledBack === true) return
   const reason = describe(answer)
+  // A node that another one has taken a channel from may not know of its newest segment.
+  const isStale = (vendors.get(message.to)?.plan.nodes ?? 1) > 1 && outdated.has(reason)
+  if (isStale) return
   if (message.path === bankPaths.close && reason === 'ChannelClosed') {
     const [row] = truth
       .bank()
@@ -22,6 +25,14 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
     if (isPaid) ground.violate('G11', `the bank refuses the claim of ${message.from} that it has paid`)
   }
   if (accusing.has(reason)) ground.violate('G11', `${message.to} refuses what ${message.from} rightly sent: ${reason}`)
+}
+
+const outdated: ReadonlySet<string> = new Set<Reason>(['SegmentUnknown', 'IndexOutsideWindow'])
+
+/** G9: who listens gets nothing for what somebody else paid. */
+export function checkTaking({ ground }: Pick<Truth, 'ground'>, { from, to, path }: Message, { status }: Answer): void {
+  const isOwn = from === 'eve' && path.includes('/eve-')
+  if (isOwn && status === 200) ground.violate('G9', `${to} serves ${path}, which nobody has paid for`)
 }
 
 /** What is never true of an honest sender, whatever was lost or came late. */
@@ -56,6 +67,8 @@ const accusing: ReadonlySet<string> = new Set<Reason | 'Internal'>([
   'BankMismatch',
   'ChannelKeyReused',
   'ChannelNotYours',
+  'ClosingInvalid',
+  'ReleaseInvalid',
   'ReputationTooLow',
   'Internal',
 ])

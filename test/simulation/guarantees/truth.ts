@@ -32,6 +32,8 @@ export interface Channel {
   isRestored: boolean
   /** Whether its vendor's store was made of an older copy since. */
   isRolledBack: boolean
+  /** Whether its client has answered a closing. */
+  isReleased: boolean
   /** Once the client has opened it. */
   macs: ChannelMacs | undefined
   /** core_i by i, as the client made it. */
@@ -122,6 +124,7 @@ export function meetChannel(truth: Truth, client: ClientParty, id: string): Chan
     revealed: 0n,
     isRestored: false,
     isRolledBack: false,
+    isReleased: false,
     macs: undefined,
     cores: new Map(),
     sent: new Set(),

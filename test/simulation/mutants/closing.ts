@@ -15,13 +15,6 @@ export const closingMutants: readonly Mutant[] = [
     breaks: 'a vendor states its last before it is stored',
   },
   {
-    name: 'closing-missing',
-    file: machine,
-    find: `if (window.ahead.size > 0 || channel.segments.some(({ index }) => index > window.contiguous)) {`,
-    replace: `if (window.contiguous < 0) {`,
-    breaks: 'a vendor states its last over payments that it misses',
-  },
-  {
     name: 'closing-phase',
     file: machine,
     find: `if (channel.phase === 'open') channel.phase = 'closing'
