@@ -78,10 +78,13 @@ export class PayingChannel implements Closable {
   #behind: boolean
   #catchingUp: Promise<void> | undefined
   #broken: JournalError | undefined
+  /** The checkpoint that the journal has. */
+  #stored: Uint8Array | undefined
   #outcome: Outcome | undefined
 
   constructor(channel: Client.ClientChannel, options: ChannelOptions) {
     this.#channel = channel
+    this.#stored = channel.checkpoint
     this.#options = options
     this.#ask = withTimeout(options.fetch, options.timeoutMs)
     this.#attached = channel.acknowledged > 0n
@@ -383,6 +386,7 @@ export class PayingChannel implements Closable {
         payment,
         answered && { index: answered.index, charged: answered.charged },
       )
+      this.#stored = state.checkpoint
     } catch (cause) {
       this.#broken ??= new JournalError('the journal failed: open the channel from it again', { cause })
     }
@@ -483,7 +487,9 @@ export class PayingChannel implements Closable {
     const question = Frame.encodeAsk({ reference: Terms.reference(channelId), ask }, macs.frame)
     // A vendor that never met the channel can close it all the same.
     const attachment = this.#attached || ask !== 'closing' ? undefined : this.attachment
-    const along = companionHeaders({ checkpoint: this.#attached ? checkpoint : undefined, attachment })
+    // One that the journal does not have yet waits: where that fails, another one is signed for its segment.
+    const isDue = this.#attached && checkpoint === this.#stored
+    const along = companionHeaders({ checkpoint: isDue ? checkpoint : undefined, attachment })
     return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax, along)
   }
 

@@ -24,7 +24,8 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
     const isPaid = row !== undefined && row.close !== null && equal(row.close as Uint8Array, message.body)
     if (isPaid) ground.violate('G11', `the bank refuses the claim of ${message.from} that it has paid`)
   }
-  if (accusing.has(reason)) ground.violate('G11', `${message.to} refuses what ${message.from} rightly sent: ${reason}`)
+  const isRefused = accusing.has(reason) || (message.to !== 'bank' && reason === 'ReleaseInvalid')
+  if (isRefused) ground.violate('G11', `${message.to} refuses what ${message.from} rightly sent: ${reason}`)
 }
 
 const outdated: ReadonlySet<string> = new Set<Reason>(['SegmentUnknown', 'IndexOutsideWindow'])
@@ -68,7 +69,6 @@ const accusing: ReadonlySet<string> = new Set<Reason | 'Internal'>([
   'ChannelKeyReused',
   'ChannelNotYours',
   'ClosingInvalid',
-  'ReleaseInvalid',
   'ReputationTooLow',
   'Internal',
 ])

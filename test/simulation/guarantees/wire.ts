@@ -3,6 +3,7 @@ import { bankPaths } from '../../../src/http/bank.ts'
 import { headerNames } from '../../../src/http/headers.ts'
 import { managementPaths } from '../../../src/http/management.ts'
 import { parseBase64url } from '../../../src/wire/base64url.ts'
+import * as Checkpoint from '../../../src/wire/Checkpoint.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
 import * as Frame from '../../../src/wire/Frame.ts'
 import { kinds } from '../../../src/wire/kinds.ts'
@@ -78,6 +79,15 @@ function checkClient(truth: Truth, client: ClientParty, { path, headers, body }:
   const carried = headers.find(([name]) => name === headerNames.payment.toLowerCase())
   const frame = carried && parseBase64url(carried[1], 1024)
   if (frame?.ok === true) checkPayment(truth, client, frame.value)
+  const along = headers.find(([name]) => name === headerNames.checkpoint.toLowerCase())
+  const checkpoint = along && parseBase64url(along[1], Checkpoint.size)
+  const signed = checkpoint?.ok === true ? Checkpoint.parse(checkpoint.value) : undefined
+  if (signed?.ok === true) {
+    const { reference, segment } = signed.value
+    const state = [...client.disk.files].find(([id]) => id.startsWith(toHex(reference)))?.[1].state
+    const isStored = state !== undefined && segment <= state.segment.number
+    if (!isStored) ground.violate('G8', `${client.name} sends checkpoint ${segment}, which its journal does not have`)
+  }
   if (path === managementPaths.release) {
     const state = client.disk.files.get(toHex(body.subarray(1, 33)))?.state
     const isStored = state?.release !== undefined && equal(state.release, body)

@@ -8,10 +8,10 @@ export const closingMutants: readonly Mutant[] = [
   {
     name: 'closing-unstored',
     file: closing,
-    find: `  await options.till.write(held)
-  return { ok: true, closing }`,
-    replace: `  options.till.write(held).catch(() => undefined)
-  return { ok: true, closing }`,
+    find: `await options.till.write(held)
+  // The release`,
+    replace: `options.till.write(held).catch(() => undefined)
+  // The release`,
     breaks: 'a vendor states its last before it is stored',
   },
   {
@@ -68,9 +68,9 @@ export const closingMutants: readonly Mutant[] = [
   },
   {
     name: 'release-receipts',
-    file: machine,
-    find: `if (!opened.ok) return refuse('ReleaseInvalid'`,
-    replace: `if (opened.ok === null) return refuse('ReleaseInvalid'`,
+    file: closing,
+    find: `if (unopened !== undefined) return`,
+    replace: `if (unopened === null) return`,
     breaks: 'a vendor takes a release that opens nothing',
   },
   {
