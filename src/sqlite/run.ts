@@ -18,6 +18,9 @@ export function runInThread(path: string, schema: Schema, tasks: Tasks, options?
   }
 }
 
+/** What a task gave, or why it did not happen. */
+export type Outcome = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly error: unknown }
+
 export class SqliteRunner {
   readonly #path: string
   readonly #schema: Schema
@@ -33,15 +36,31 @@ export class SqliteRunner {
   }
 
   run({ mode, steps }: Task, args: readonly unknown[]): unknown {
-    if (this.#isClosed) throw new StoreError(`${this.#path} was closed`, { fault: 'closed' })
-    this.#connection ??= this.#open()
     try {
+      const connection = this.#connect()
       const program = steps(...(args as never[]))
-      return mode === 'read' ? this.#connection.perform(program) : this.#connection.transact(program, mode)
+      return mode === 'read' ? connection.perform(program) : connection.transact(program, mode)
     } catch (error) {
-      const known = explained(error, this.#path)
-      if (known instanceof StoreError) this.#reconsider(known)
-      throw known
+      throw this.#known(error)
+    }
+  }
+
+  /**
+   * Runs tasks that write in one transaction, and so with one sync, in the order given. One that throws has not happened, and
+   * the others have. Where the transaction fails, none has.
+   */
+  runTogether(calls: readonly { readonly task: Task; readonly args: readonly unknown[] }[]): readonly Outcome[] {
+    try {
+      const programs = calls.map(
+        ({ task, args }) =>
+          () =>
+            task.steps(...(args as never[])),
+      )
+      const outcomes = this.#connect().transactTogether(programs)
+      return outcomes.map((outcome) => (outcome.ok ? outcome : { ok: false, error: this.#known(outcome.error) }))
+    } catch (error) {
+      const known = this.#known(error)
+      return calls.map(() => ({ ok: false, error: known }))
     }
   }
 
@@ -49,6 +68,18 @@ export class SqliteRunner {
     this.#isClosed = true
     this.#connection?.close()
     this.#connection = undefined
+  }
+
+  #connect(): Connection {
+    if (this.#isClosed) throw new StoreError(`${this.#path} was closed`, { fault: 'closed' })
+    this.#connection ??= this.#open()
+    return this.#connection
+  }
+
+  #known(error: unknown): unknown {
+    const known = explained(error, this.#path)
+    if (known instanceof StoreError) this.#reconsider(known)
+    return known
   }
 
   #open(): Connection {
@@ -68,6 +99,8 @@ class Connection {
   readonly #db: DatabaseSync
   readonly #statements: Map<string, StatementSync> = new Map()
   readonly #forRows: Map<Insert | Update, StatementSync> = new Map()
+  /** How a program takes back what it wrote. */
+  #undo = 'ROLLBACK'
 
   constructor(db: DatabaseSync) {
     this.#db = db
@@ -82,6 +115,21 @@ class Connection {
     } catch (error) {
       if (this.#db.isTransaction) this.#prepare('ROLLBACK').run()
       throw error
+    }
+  }
+
+  transactTogether(programs: readonly (() => Program<unknown>)[]): readonly Outcome[] {
+    this.#prepare('BEGIN IMMEDIATE').run()
+    this.#undo = 'ROLLBACK TO one'
+    try {
+      const outcomes = programs.map((program) => this.#apart(program))
+      this.#prepare('COMMIT').run()
+      return outcomes
+    } catch (error) {
+      if (this.#db.isTransaction) this.#prepare('ROLLBACK').run()
+      throw error
+    } finally {
+      this.#undo = 'ROLLBACK'
     }
   }
 
@@ -119,7 +167,22 @@ class Connection {
       case 'update':
         return step.rows.length - this.#unchanged(this.#forEach(step.update, updateSql), step.rows).length
       case 'undo':
-        return this.#prepare('ROLLBACK').run()
+        return this.#prepare(this.#undo).run()
+    }
+  }
+
+  #apart(program: () => Program<unknown>): Outcome {
+    this.#prepare('SAVEPOINT one').run()
+    try {
+      const value = this.perform(program())
+      this.#prepare('RELEASE one').run()
+      return { ok: true, value }
+    } catch (error) {
+      // What ended the transaction concerns everybody in it.
+      if (!this.#db.isTransaction) throw error
+      this.#prepare('ROLLBACK TO one').run()
+      this.#prepare('RELEASE one').run()
+      return { ok: false, error }
     }
   }
 

@@ -1,6 +1,6 @@
 /** A small role: numbers that add up, and tasks that go wrong. */
 
-import { all, change, get, type Program, type Tasks } from '../../src/sql/program.ts'
+import { all, change, get, type Program, type Tasks, undo } from '../../src/sql/program.ts'
 import { bytes, integer } from '../../src/sql/rows.ts'
 import type { Schema } from '../../src/sql/schema.ts'
 
@@ -50,6 +50,22 @@ export const tasks: Tasks = {
     mode: 'write',
     *steps(): Program<void> {
       yield* change('DELETE FROM counts')
+      throw new RangeError('a bug')
+    },
+  },
+  takeBack: {
+    mode: 'write',
+    *steps(count: bigint): Program<string> {
+      yield* change('INSERT INTO counts VALUES (:count, :label)', { count, label: new Uint8Array(1) })
+      yield* undo()
+      return 'taken back'
+    },
+  },
+  /** Ends the transaction that it runs in, as a disk that is full may. */
+  spoil: {
+    mode: 'write',
+    *steps(): Program<void> {
+      yield* all('ROLLBACK')
       throw new RangeError('a bug')
     },
   },

@@ -85,6 +85,45 @@ describe('a store in a thread of its own', () => {
     expect(await store.run('add', [1n, new Uint8Array(1)])).toBe(1n)
   })
 
+  test('answers those that were called at once each by itself, and has written all that did not fail', async () => {
+    const path = temporaryPath()
+    const store = await open(path)
+    const outcomes = await Promise.allSettled([
+      store.run('wait', [50]),
+      store.run('add', [1n, new Uint8Array(1)]),
+      store.run('fail', []),
+      store.run('add', [2n, new Uint8Array(1)]),
+      store.run('takeBack', [5n]),
+      store.run('add', [4n, new Uint8Array(1)]),
+    ])
+    expect(outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : 'failed'))).toEqual([
+      undefined,
+      1n,
+      'failed',
+      3n,
+      'taken back',
+      7n,
+    ])
+    await store.close()
+    expect(query(path, 'SELECT sum(count) AS sum FROM counts')).toEqual([{ sum: 7n }])
+  })
+
+  test('fails all that share a commit which fails, and none before or after', async () => {
+    const path = temporaryPath()
+    const store = await open(path)
+    await store.run('add', [1n, new Uint8Array(1)])
+    const shared = await Promise.allSettled([
+      store.run('wait', [50]),
+      store.run('add', [2n, new Uint8Array(1)]),
+      store.run('spoil', []),
+      store.run('add', [4n, new Uint8Array(1)]),
+    ])
+    expect(shared.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'rejected'])
+    expect(await store.run('add', [8n, new Uint8Array(1)])).toBe(9n)
+    await store.close()
+    expect(query(path, 'SELECT sum(count) AS sum FROM counts')).toEqual([{ sum: 9n }])
+  })
+
   test('that dies says that an outcome is unknown, and the next call finds out', async () => {
     const store = await open(temporaryPath())
     await store.run('add', [1n, new Uint8Array(1)])
