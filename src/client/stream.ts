@@ -1,5 +1,6 @@
 import { requestDigest } from '../http/requestDigest.ts'
 import { parseVendorMessage, type VendorMessage } from '../http/stream.ts'
+import type { Client } from '../protocol/index.ts'
 import { segmentLengthMax } from '../wire/kinds.ts'
 import type { Statement } from '../wire/Statement.ts'
 import { boughtFrom } from './bought.ts'
@@ -82,6 +83,9 @@ class Payer {
   /** The payments of this stream, the last one in progress. */
   readonly #indices = new Set<number>()
   #index: number | undefined
+  /** Settles when all that was made has left. */
+  #sent: Promise<void> = Promise.resolve()
+  #failure: { readonly cause: unknown } | undefined
   delivered = 0
 
   constructor(channel: PayingChannel, inbox: Transport, options: StreamOptions, url: string) {
@@ -92,19 +96,23 @@ class Payer {
     this.#bought = boughtFrom('GET', url)
   }
 
+  /** Pays for the units ahead. What is made while the journal stores waits for nothing but its turn. */
   async payAhead(): Promise<void> {
     const { ahead = 8, unitsMax = Number.POSITIVE_INFINITY, isPayment } = this.#options
     while (this.#paid < Math.min(this.delivered + Math.max(1, ahead), unitsMax)) {
       const coins = this.#coins()
-      if (this.#index === undefined || coins === undefined || isPayment?.(this.#paid) === true) await this.#pay()
-      else await this.#tick(this.#index, coins)
+      const isOwn = this.#index === undefined || coins === undefined || isPayment?.(this.#paid) === true
+      this.#send(isOwn ? this.#pay() : this.#tick(this.#index!, coins))
       this.#paid += 1
-      if (this.#paid === 1) await this.#inbox.accepted
+      if (this.#paid > 1) continue
+      await this.#sent
+      await this.#inbox.accepted
     }
   }
 
   async next(): Promise<VendorMessage | undefined> {
     const bytes = await this.#inbox.next()
+    if (this.#failure !== undefined) throw this.#failure.cause
     if (bytes === undefined) return undefined
     const message = parseVendorMessage(bytes, this.#channel.state.macs.statement)
     if (!message.ok) throw new RefusedError(message)
@@ -134,6 +142,7 @@ class Payer {
 
   /** The checkpoint at the end of a stream. Where its acknowledgement does not come, it goes along with the next payment. */
   async finish(): Promise<void> {
+    await this.#sent
     const checkpoint = await this.#channel.checkpoint()
     if (checkpoint === undefined) return
     this.#inbox.send(checkpoint)
@@ -152,6 +161,8 @@ class Payer {
 
   /** Ends the connection. What the vendor has not stated by then is asked for before the next payment. */
   async leave(): Promise<void> {
+    // Whoever left hears of what went wrong.
+    await this.#sent.catch(() => undefined)
     await this.#inbox.close(farewellMs)
     this.#channel.abandon(this.#indices)
   }
@@ -164,20 +175,33 @@ class Payer {
     return price % unitPrice === 0n && coins >= 1n && coins <= BigInt(segmentLengthMax) ? Number(coins) : undefined // A count of coins, not an amount.
   }
 
-  async #pay(): Promise<void> {
+  async #pay(): Promise<Client.Paid> {
     const { price, assess } = this.#options
     const details = { previous: this.#index, bought: this.#bought, ...(assess && { assess }) }
-    const payment = await this.#channel.pay(price, this.#digest, details)
-    this.#index = payment.index
+    const paying = this.#channel.pay(price, this.#digest, details)
+    // All but the first are made in this very turn: the next one takes over from it.
+    if (this.#index !== undefined) this.#index = this.#channel.state.index
+    const payment = await paying
+    this.#index ??= payment.index
     this.#indices.add(payment.index)
-    if (payment.checkpoint !== undefined) this.#inbox.send(payment.checkpoint)
-    this.#inbox.send(payment.frame)
+    return payment
   }
 
-  async #tick(index: number, coins: number): Promise<void> {
-    const tick = await this.#channel.tick(index, coins, this.#options.assess)
-    if (tick.checkpoint !== undefined) this.#inbox.send(tick.checkpoint)
-    this.#inbox.send(tick.frame)
+  #tick(index: number, coins: number): ReturnType<PayingChannel['tick']> {
+    return this.#channel.tick(index, coins, this.#options.assess)
+  }
+
+  /** Sends what was made once it is stored, in the order in which it was made: where one was not stored, nothing after it leaves. */
+  #send(making: Promise<Pick<Client.Paid, 'frame' | 'checkpoint'>>): void {
+    this.#sent = Promise.all([making, this.#sent]).then(([{ checkpoint, frame }]) => {
+      if (checkpoint !== undefined) this.#inbox.send(checkpoint)
+      this.#inbox.send(frame)
+    })
+    this.#sent.catch((cause: unknown) => {
+      this.#failure ??= { cause }
+      // Whoever waits for a message waits in vain.
+      void this.#inbox.close(0)
+    })
   }
 }
 

@@ -5,7 +5,7 @@ import type { ProblemReason } from '../http/problems.ts'
 import { clientMessageMax, subprotocol } from '../http/stream.ts'
 import { pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
-import { StreamSession } from './stream.ts'
+import { type StreamOptions, StreamSession } from './stream.ts'
 import type { Till } from './till.ts'
 
 export interface StreamServerOptions {
@@ -77,7 +77,7 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       }
       const target = publicUrl + pathOf(incoming)
       sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
-        attach(webSocket, new StreamSession({ ...options, ...found, target, socket: webSocket }))
+        attach(webSocket, new StreamSession({ ...options, ...found, target, socket: together(webSocket, socket) }))
       })
     },
     async close() {
@@ -91,6 +91,32 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       }, farewellMs)
       await Promise.all(open.map(([webSocket]) => closed(webSocket)))
       clearTimeout(impatience)
+    },
+  }
+}
+
+/** Hands over to the system at once what is sent together: one write for a commit's answers, not one for each. */
+function together(webSocket: WebSocket, connection: Duplex): StreamOptions['socket'] {
+  let isHeld = false
+  const release = (): void => {
+    isHeld = false
+    connection.uncork()
+  }
+  return {
+    send(message, left) {
+      if (!isHeld) {
+        isHeld = true
+        connection.cork()
+        process.nextTick(release)
+      }
+      webSocket.send(message, left)
+    },
+    close: (code) => webSocket.close(code),
+    get bufferedAmount() {
+      return webSocket.bufferedAmount
+    },
+    get readyState() {
+      return webSocket.readyState
     },
   }
 }
