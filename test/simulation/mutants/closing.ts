@@ -69,8 +69,8 @@ export const closingMutants: readonly Mutant[] = [
   {
     name: 'release-receipts',
     file: closing,
-    find: `if (unopened !== undefined) return`,
-    replace: `if (unopened === null) return`,
+    find: `if (unopened !== undefined) {`,
+    replace: `if (unopened === null) {`,
     breaks: 'a vendor takes a release that opens nothing',
   },
   {
