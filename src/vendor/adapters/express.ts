@@ -1,8 +1,9 @@
 /** A paywall as middleware of Express 5. Handlers and what comes before them stay as they are. */
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Meter, Payment, Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import type { Paywall, PriceTag } from '../paywall/index.ts'
 import { answerOwn, sellTo } from './node.ts'
+import { type PaidMiddleware, Payments } from './paidMiddleware.ts'
 
 export { BodyReadError } from './rawBody.ts'
 
@@ -13,16 +14,7 @@ export type Middleware = (
   next: (error?: unknown) => void,
 ) => Promise<void>
 
-export interface ExpressPaywall {
-  /** Answers what every vendor answers: `app.use(paid.handle)`, before the routes. */
-  readonly handle: Middleware
-  /** What follows it costs as much for each request. If that fails, or answers with a status from 400 on, nothing is charged. */
-  each(price: Price, options?: PriceOptions): Middleware
-  /** What follows it says on its payment's `meter` what it costs, up to a ceiling. */
-  metered(options: PriceOptions & { readonly max: string }): Middleware
-  /** The payment of a request, in a handler behind a price. */
-  payment(request: IncomingMessage): Payment & { readonly meter: Meter }
-}
+export type ExpressPaywall = PaidMiddleware<Middleware, IncomingMessage>
 
 /**
  * ```ts
@@ -32,7 +24,7 @@ export interface ExpressPaywall {
  * ```
  */
 export function forExpress(pay: Paywall): ExpressPaywall {
-  const payments = new WeakMap<IncomingMessage, Payment & { readonly meter: Meter }>()
+  const payments = new Payments<IncomingMessage>()
   const guard =
     (tag: PriceTag): Middleware =>
     async (request, response, next) => {
@@ -48,10 +40,6 @@ export function forExpress(pay: Paywall): ExpressPaywall {
     },
     each: (price, options) => guard(pay.price(price, options)),
     metered: (options) => guard(pay.ceiling(options)),
-    payment(request) {
-      const payment = payments.get(request)
-      if (payment === undefined) throw new Error('this request is behind no price: put paid.each(…) before its handler')
-      return payment
-    },
+    payment: (request) => payments.of(request),
   }
 }

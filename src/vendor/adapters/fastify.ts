@@ -5,9 +5,10 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptio
 import { allowBrowsers } from '../answering.ts'
 import { toRequest } from '../connection.ts'
 import { asError } from '../errors.ts'
-import type { Meter, Payment, Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
 import { isOwnPath } from '../paywall/ownPaths.ts'
 import { problemResponse, readBody } from '../responses.ts'
+import type { MeteredPayment } from './paidMiddleware.ts'
 
 export interface FastifyPaywall {
   /** Answers what every vendor answers: `app.register(paid.plugin)`, before the routes. */
@@ -17,14 +18,14 @@ export interface FastifyPaywall {
   /** Options of a route whose handler says on its payment's `meter` what it costs, up to a ceiling. */
   metered(options: PriceOptions & { readonly max: string }): PaidOptions
   /** The payment of a request, in a handler behind a price. */
-  payment(request: FastifyRequest): Payment & { readonly meter: Meter }
+  payment(request: FastifyRequest): MeteredPayment
 }
 
 export type PaidOptions = Required<Pick<RouteShorthandOptions, 'preParsing' | 'onSend' | 'onResponse'>>
 
 /** A paid request between its admission and its answer. */
 interface Serving {
-  readonly payment: Payment & { readonly meter: Meter }
+  readonly payment: MeteredPayment
   readonly answered: PromiseWithResolvers<Response>
   readonly sold: Promise<Response>
 }

@@ -1,21 +1,13 @@
 /** A paywall as middleware of Hono. Handlers stay as they are. */
 
 import type { Context, MiddlewareHandler } from 'hono'
-import type { Meter, Payment, Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import type { Paywall, PriceTag } from '../paywall/index.ts'
+import { type PaidMiddleware, Payments } from './paidMiddleware.ts'
 import { BodyReadError } from './rawBody.ts'
 
 export { BodyReadError } from './rawBody.ts'
 
-export interface HonoPaywall {
-  /** Answers what every vendor answers: `app.use(paid.handle)`, before the routes. */
-  readonly handle: MiddlewareHandler
-  /** What follows it costs as much for each request. If that fails, or answers with a status from 400 on, nothing is charged. */
-  each(price: Price, options?: PriceOptions): MiddlewareHandler
-  /** What follows it says on its payment's `meter` what it costs, up to a ceiling. */
-  metered(options: PriceOptions & { readonly max: string }): MiddlewareHandler
-  /** The payment of a request, in a handler behind a price. */
-  payment(context: Context): Payment & { readonly meter: Meter }
-}
+export type HonoPaywall = PaidMiddleware<MiddlewareHandler, Context>
 
 /**
  * ```ts
@@ -25,7 +17,7 @@ export interface HonoPaywall {
  * ```
  */
 export function forHono(pay: Paywall): HonoPaywall {
-  const payments = new WeakMap<Context, Payment & { readonly meter: Meter }>()
+  const payments = new Payments<Context>()
   const guard =
     (tag: PriceTag): MiddlewareHandler =>
     async (context, next) => {
@@ -50,11 +42,7 @@ export function forHono(pay: Paywall): HonoPaywall {
     },
     each: (price, options) => guard(pay.price(price, options)),
     metered: (options) => guard(pay.ceiling(options)),
-    payment(context) {
-      const payment = payments.get(context)
-      if (payment === undefined) throw new Error('this request is behind no price: put paid.each(…) before its handler')
-      return payment
-    },
+    payment: (context) => payments.of(context),
   }
 }
 

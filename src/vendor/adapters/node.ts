@@ -3,20 +3,17 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { allowBrowsers, failureResponse } from '../answering.ts'
 import { pathOf, send, toRequest } from '../connection.ts'
-import type { Meter, Payment, Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
 import { isOwnPath } from '../paywall/ownPaths.ts'
 import { problemResponse } from '../responses.ts'
 import { type HeldAnswer, holdAnswer, setResponseHeaders } from './heldAnswer.ts'
+import type { MeteredPayment } from './paidMiddleware.ts'
 import { BodyReadError, rawBodyOf } from './rawBody.ts'
 
 export { BodyReadError } from './rawBody.ts'
 
 /** A handler as `node:http` has them, told of the payment. */
-export type PaidListener = (
-  incoming: IncomingMessage,
-  outgoing: ServerResponse,
-  payment: Payment & { readonly meter: Meter },
-) => unknown
+export type PaidListener = (incoming: IncomingMessage, outgoing: ServerResponse, payment: MeteredPayment) => unknown
 
 export interface NodePaywall {
   /** Answers what every vendor answers; tells whether it did. */
@@ -61,7 +58,7 @@ export interface Selling {
 export async function sellTo(
   pay: Paywall,
   { tag, incoming, outgoing }: Selling,
-  run: (payment: Payment & { readonly meter: Meter }) => unknown,
+  run: (payment: MeteredPayment) => unknown,
 ): Promise<void> {
   const request = await requestOf(pay, incoming)
   let held: HeldAnswer | undefined
