@@ -78,6 +78,18 @@ test('pay refuses what costs more than --max, and says so in one line', async ()
   )
 })
 
+test('pay says in one line what is not there, and pays nothing for it', async () => {
+  const { url, folder, run } = await openPlace()
+  const nobody = await run('pay', 'http://127.0.0.1:9/joke')
+  expect(nobody).toMatchObject({ code: 1, stdout: '' })
+  expect(nobody.stderr).toMatch(/^lockstep: http.* does not answer: is it running, .* Nothing was paid\n$/)
+  const nowhere = await run('pay', `${url}/goods/tea`, '-o', join(folder, 'no', 'such', 'folder'))
+  expect(nowhere.stderr).toMatch(/^lockstep: .*folder cannot be written: nothing was sent, and nothing was paid\n$/)
+  const nothing = await run('pay', `${url}/echo`, '-d', `@${join(folder, 'missing')}`)
+  expect(nothing.stderr).toMatch(/^lockstep: .*missing cannot be read: nothing was sent, and nothing was paid\n$/)
+  expect((await run('wallet', 'history', '--json')).stdout.trim()).toBe('')
+})
+
 test.each([
   [['pay'], /name the address/],
   [['pay', 'nonsense'], /nonsense is no address/],

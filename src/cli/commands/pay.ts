@@ -1,5 +1,4 @@
-import { createWriteStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { Readable, type Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -99,14 +98,15 @@ async function paidRequest(w: PayingWallet, address: string, { values, output, p
   const body = values.data === undefined ? undefined : await dataOf(values.data)
   const method = values.method ?? (body === undefined ? 'GET' : 'POST')
   const init = { method, headers: headersOf(values.header), ...(body && { body }) }
-  const response = await w.fetch(address, init)
+  const target = await openTarget(values.output)
+  const response = await answerOf(w.fetch(address, init), address)
   if (values.include) sayHead(output, response)
   if (values.json) {
     const text = values.output === undefined ? await response.text() : undefined
-    if (values.output !== undefined) await write(response.body, values.output)
+    if (values.output !== undefined) await write(response, target, output)
     const { url, status, headers } = response
     output.out(JSON.stringify({ url, status, headers: Object.fromEntries(headers), body: text, payments: paid }))
-  } else await write(response.body, values.output)
+  } else await write(response, target, output)
   sayPaid(output, paid)
   if (response.ok) return exitCodes.done
   output.say(`${method} ${address} was answered with ${response.status} ${response.statusText}`.trimEnd())
@@ -114,28 +114,65 @@ async function paidRequest(w: PayingWallet, address: string, { values, output, p
 }
 
 async function paidStream(w: PayingWallet, address: string, { values, output, paid }: Work): Promise<number> {
+  const target = await openTarget(values.output)
+  const isShown = output.isTerminal && values.output !== undefined
   let units = 0
   const counted = async function* (): AsyncGenerator<Uint8Array> {
     for await (const unit of w.stream(address, { max: values.max })) {
       units += 1
-      if (output.isTerminal && values.output !== undefined) process.stderr.write(`\r${units} units`)
+      if (isShown) process.stderr.write(`\r${units} units`)
       yield unit
     }
   }
-  await pipeline(Readable.from(counted()), ...target(values.output))
-  if (output.isTerminal && values.output !== undefined) process.stderr.write('\r')
-  sayPaid(output, paid)
+  try {
+    await pipe(Readable.from(counted()), target)
+  } finally {
+    if (isShown) process.stderr.write('\r')
+    if (paid.length > 0) sayPaid(output, paid)
+  }
   return exitCodes.done
 }
 
-async function write(body: Response['body'], path: string | undefined): Promise<void> {
-  if (body === null) return
-  await pipeline(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), ...target(path))
+/** What the vendor answers; one that cannot be reached at all is an error of a line. */
+async function answerOf(asked: Promise<Response>, address: string): Promise<Response> {
+  try {
+    return await asked
+  } catch (cause) {
+    if (!(cause instanceof TypeError)) throw cause
+    throw new CommandError(`${address} does not answer: is it running, and reachable from here? Nothing was paid`, {
+      cause,
+    })
+  }
 }
 
-/** Standard output stays open for whoever writes to it next. */
-function target(path: string | undefined): [Writable, { end: boolean }] {
-  return path === undefined ? [process.stdout, { end: false }] : [createWriteStream(path), { end: true }]
+async function write({ body }: Response, target: Writable, output: Output): Promise<void> {
+  if (body === null) return
+  try {
+    await pipe(Readable.fromWeb(body as Parameters<typeof Readable.fromWeb>[0]), target)
+  } catch (cause) {
+    output.say('what came of the answer is all there is: ask the vendor before you pay for it again')
+    throw new CommandError('the answer broke off', { cause })
+  }
+}
+
+/** Opened before anything is paid: a file that cannot be written is found out in time. */
+async function openTarget(path: string | undefined): Promise<Writable> {
+  if (path === undefined) return process.stdout
+  try {
+    return (await open(path, 'w')).createWriteStream()
+  } catch (cause) {
+    throw new CommandError(`${path} cannot be written: nothing was sent, and nothing was paid`, { cause })
+  }
+}
+
+/** Standard output stays open for whoever writes to it next; a reader of it that has gone has seen what it wanted. */
+async function pipe(from: Readable, to: Writable): Promise<void> {
+  try {
+    await pipeline(from, to, { end: to !== process.stdout })
+  } catch (error) {
+    const hasGone = to === process.stdout && (error as NodeJS.ErrnoException).code === 'EPIPE'
+    if (!hasGone) throw error
+  }
 }
 
 async function dataOf(data: string): Promise<Uint8Array<ArrayBuffer>> {

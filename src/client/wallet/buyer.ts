@@ -1,6 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import { isProblemReason, type ProblemReason, problemType } from '../../http/problems.ts'
-import { RefusedError } from '../errors.ts'
+import { RefusedError, UnansweredError } from '../errors.ts'
 import { type Fetch, readText } from '../remote.ts'
 import type { Lane } from './lane.ts'
 import type { Limits, Money } from './money.ts'
@@ -40,11 +40,11 @@ export class Buyer {
     const price = tab.offers.priceOf(method, url)
     if (price !== undefined) return this.#pay(tab, request, price)
     const response = await this.#options.fetch(url.href, request.init)
-    if (response.status !== 402 || isElsewhere(response, url)) return response
-    const learnt = await tab.offers.learn(response.clone(), method, url)
-    if (learnt === undefined) return response
+    const asking = response.status === 402 ? askingFor(request, response) : undefined
+    const learnt = asking && (await tab.offers.learn(response.clone(), method, asking))
+    if (asking === undefined || learnt === undefined) return response
     await response.body?.cancel()
-    return this.#pay(tab, request, learnt)
+    return this.#pay(tab, { ...request, url: asking }, learnt)
   }
 
   /** Throws where the wallet's own rules do not allow it: nothing was signed then. */
@@ -127,6 +127,8 @@ export class Buyer {
       tab.emit({ kind: 'payment', ...what, channel, index, price: money.format(price), charged: told, status })
       return { response, lane }
     } catch (error) {
+      // As the Fetch API has it. What was signed by then is in the ledger, and is paid once.
+      if (signal.aborted && error instanceof UnansweredError) throw signal.reason
       return await tab.failed(lane, what, error)
     } finally {
       redeem()
@@ -161,9 +163,14 @@ async function reasonOf(response: Response): Promise<ProblemReason | undefined> 
   }
 }
 
-/** A payment goes to the origin whose offer it is: a 402 that a redirect led to is the caller's. */
-function isElsewhere(response: Response, { origin }: URL): boolean {
-  return response.redirected && new URL(response.url).origin !== origin
+/**
+ * The address that a 402 is about, if it may be paid: a payment goes to the origin that was asked, so that a 402 of another one,
+ * to which a redirect led, is the caller's.
+ */
+function askingFor({ method, url }: Repeatable, response: Response): URL | undefined {
+  if (!response.redirected) return url
+  const led = new URL(response.url)
+  return led.origin === url.origin && (method === 'GET' || method === 'HEAD') ? led : undefined
 }
 
 function isLoopback({ hostname }: URL): boolean {

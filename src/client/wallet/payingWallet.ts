@@ -50,8 +50,8 @@ export async function openWallet(options: PayingWalletOptions, platform: Platfor
     ...(onTraffic && { onTraffic }),
   })
   const emit = (event: WalletEvent): void => {
-    options.onEvent?.(event)
-    if (event.kind === 'payment') options.onPayment?.(event)
+    tell(options.onEvent, event)
+    if (event.kind === 'payment') tell(options.onPayment, event)
   }
   const spending = new Spending(limits, money)
   const context = { opener, desk, money, limits, spending, channelLife: BigInt(channelLife), emit }
@@ -224,6 +224,17 @@ export class PayingWallet {
 
   #assertOpen(): void {
     if (this.#closed !== undefined) throw new Error('this wallet is closed: open another one with wallet()')
+  }
+}
+
+/** A listener that throws is its own affair, as with the events of a page: what happens to money goes on. */
+function tell<E>(listener: ((event: E) => void) | undefined, event: E): void {
+  try {
+    listener?.(event)
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error
+    })
   }
 }
 

@@ -80,7 +80,7 @@ export class Tab {
       this.#assertTrust()
       const lane = this.#usable(price)
       if (lane === undefined) {
-        await this.#openOnce(price)
+        await unlessAborted(this.#openOnce(price), signal)
         continue
       }
       const risky = this.#assessRisk(lane, risk)
@@ -90,7 +90,7 @@ export class Tab {
         return lane
       }
       if (risky !== undefined && !this.#isRunning()) throw new RefusedError(risky)
-      await new Promise<void>((resolve) => this.#waiting.push(resolve))
+      await unlessAborted(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal)
     }
   }
 
@@ -313,6 +313,19 @@ const needsFunds: ReadonlySet<string> = new Set(['AccountUnknown', 'DepositTooSm
 const runningMax = 512
 const requestsAChannel = 1_024n
 const secondsOfDay = 86_400n
+
+/** What is waited for goes on without who gave it up. */
+async function unlessAborted(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+  if (signal === undefined) return waiting
+  const { promise, reject } = Promise.withResolvers<never>()
+  const abort = (): void => reject(signal.reason as Error)
+  signal.addEventListener('abort', abort)
+  try {
+    await Promise.race([waiting, promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
+}
 
 /** Days since 1970, UTC. */
 export function dayOf(now: UnixSeconds): bigint {

@@ -5,7 +5,7 @@ import { offerPath } from '../../../src/http/Offer.ts'
 import { amount } from '../../../src/wire/amount.ts'
 import { channelMacs } from '../../../src/wire/mac.ts'
 import * as Terms from '../../../src/wire/Terms.ts'
-import { openBankServer, openStall } from '../../e2e/town.ts'
+import { gate, openBankServer, openStall } from '../../e2e/town.ts'
 import { frameKey } from '../../protocol/world.ts'
 import { type EvilServer, evilServer } from '../../vendor/evil.ts'
 import { openLossyProxy } from '../../vendor/lossyProxy.ts'
@@ -120,6 +120,50 @@ describe('a vendor that', () => {
     const response = await w.fetch(`${stall.url}/goods/tea`)
     expect([response.status, response.headers.get('Location')]).toEqual([302, '/goods/other'])
     expect(of('payment')).toHaveLength(1)
+  })
+
+  test('redirects to what has a price is paid there, where it is the same one', async () => {
+    const { stall, open } = await openMarket()
+    const moved = await evilServer()
+    const offer = await offerOf(stall.url)
+    const asks = { amount: String(price), asset: 'USD/6', per: 'request' }
+    const seen: string[] = []
+    moved.answer((request, response) => {
+      const paid = request.headers['lockstep-payment'] !== undefined
+      seen.push(`${request.method} ${request.url}${paid ? ' paid' : ''}`)
+      if (request.url === '/old') return void response.writeHead(301, { Location: '/new' }).end()
+      response.writeHead(paid ? 200 : 402).end(JSON.stringify({ offer, price: asks }))
+    })
+    const { w } = await open()
+    expect((await w.fetch(`${moved.url}/old`)).status).toBe(200)
+    expect(seen).toEqual(['GET /old', 'GET /new', 'GET /new paid'])
+    expect((await w.fetch(`${moved.url}/old`, { method: 'DELETE', redirect: 'manual' })).status).toBe(301)
+  })
+
+  test('never answers is given up by whoever asked, as with any other fetch', async () => {
+    const { stall, open } = await openMarket()
+    const silent = await evilServer()
+    const offer = await offerOf(stall.url)
+    const asks = { amount: String(price), asset: 'USD/6', per: 'request' }
+    const asked = gate()
+    silent.answer((request, response) => {
+      if (request.headers['lockstep-payment'] !== undefined) asked.open()
+      else response.writeHead(402).end(JSON.stringify({ offer, price: asks }))
+    })
+    const { w } = await open({ budget: { atRisk: '0.00003' } })
+    const [first, second] = [new AbortController(), new AbortController()]
+    const paying = w.fetch(`${silent.url}/goods`, { signal: first.signal })
+    await asked.opened
+    // It waits for the answer to the first: both together would put too much at risk.
+    const waiting = w.fetch(`${silent.url}/goods`, { signal: second.signal })
+    second.abort()
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' })
+    first.abort(new Error('that is enough'))
+    await expect(paying).rejects.toThrow('that is enough')
+    expect(w.paidToday()).toBe('0.00003')
+    await expect(w.fetch(`${stall.url}/goods/tea`, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      name: 'AbortError',
+    })
   })
 
   test('is led to by a redirect is not paid: its 402 is the caller’s', async () => {
