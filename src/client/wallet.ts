@@ -156,7 +156,9 @@ const timeoutMsDefault = 30_000
 function propose(options: WalletOptions, vendorUrl: string, offer: Offer.Offer, wanted: OpenOptions): ProposedChannel {
   const { bank, account, random } = options
   if (!offer.banks.some(({ key }) => equal(key, bank.key))) {
-    throw new RefusedError({ reason: 'BankUnknown', detail: `${vendorUrl} does not take this wallet’s bank` })
+    const taken = offer.banks.map(({ url }) => url).join(', ')
+    const detail = `${vendorUrl} is paid at ${taken || 'no bank'}, and not at this wallet’s, ${bank.url}`
+    throw new RefusedError({ reason: 'BankUnknown', detail })
   }
   const lockScheme = wanted.lockScheme ?? offer.lockSchemes[0]
   if (lockScheme === undefined || !offer.lockSchemes.includes(lockScheme)) {

@@ -3,13 +3,14 @@ import type * as Offer from '../../http/Offer.ts'
 import { type Refusal, refuse } from '../../protocol/index.ts'
 import type { UnixSeconds } from '../../wire/amount.ts'
 import type { PayingChannel } from '../channel.ts'
-import { JournalError, RefusedError, UnansweredError } from '../errors.ts'
+import { JournalError, RefusedError } from '../errors.ts'
 import type { Wallet } from '../wallet.ts'
 import type { BankDesk } from './bank.ts'
 import type { WalletEvent } from './events.ts'
 import { isUsable, type Lane, restOf, riskWith } from './lane.ts'
 import type { Limits, Money } from './money.ts'
 import type { OfferBook } from './offers.ts'
+import { openFor } from './opening.ts'
 import type { Spending } from './spending.ts'
 
 /** What the tabs of a wallet share. */
@@ -32,6 +33,8 @@ export class Tab {
   readonly #lanes = new Set<Lane>()
   readonly #closing = new Map<Lane, Promise<void>>()
   #opening: Promise<void> | undefined
+  /** Requests and streams under way, over channels that were replaced too. */
+  #running = 0
   #waiting: (() => void)[] = []
   /** Why this vendor is paid nothing more, if so. */
   #distrust: string | undefined
@@ -87,9 +90,10 @@ export class Tab {
       if (lane.running < runningMax && risky === undefined) {
         lane.promised += price
         lane.running += 1
+        this.#running += 1
         return lane
       }
-      if (risky !== undefined && !this.#isRunning()) throw new RefusedError(risky)
+      if (risky !== undefined && this.#running === 0) throw new RefusedError(risky)
       await unlessAborted(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal)
     }
   }
@@ -102,6 +106,7 @@ export class Tab {
   /** A request has ended. */
   done(lane: Lane): void {
     lane.running -= 1
+    this.#running -= 1
     this.#wake()
     const isReplaced = lane.running === 0 && !this.#lanes.has(lane)
     if (isReplaced) void this.#close(lane)
@@ -122,7 +127,7 @@ export class Tab {
 
   /** Closes every channel that was ever paid over; resolves when all have ended, well or not. */
   async close(): Promise<void> {
-    while (this.#isRunning()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
+    while (this.#running > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve))
     for (const lane of this.#lanes) this.retire(lane)
     await this.closings()
   }
@@ -178,74 +183,12 @@ export class Tab {
   }
 
   async #open(price: bigint): Promise<void> {
-    const { opener, desk, money, channelLife } = this.#context
+    const { opener, money } = this.#context
     const { offer = await opener.offer(this.origin) } = this.offers
-    if (offer.asset !== money.asset) {
-      const detail = `${this.host} sells in ${offer.asset}; this wallet pays in ${money.asset}`
-      throw new RefusedError({ reason: 'AssetMismatch', detail })
-    }
-    const longest = desk.offer().rules.lifeMax
-    const enough = BigInt(offer.lifeMin) * 2n
-    const wanted = channelLife > enough ? channelLife : enough
-    const life = wanted < longest ? wanted : longest
-    const open = (funds: bigint): Promise<PayingChannel> => opener.open(this.origin, { funds, life, offer })
-    try {
-      const channel = await this.#openWith(open, this.#fundsFor(price, offer))
-      this.add(channel)
-      const funds = money.format(channel.state.terms.funds)
-      this.emit({ kind: 'opened', channel: toHex(channel.state.channelId), funds })
-    } catch (error) {
-      throw this.#explained(error)
-    }
-  }
-
-  /** Says what to do where the bank is away, or has too little of the account's money. */
-  #explained(error: unknown): unknown {
-    const { desk } = this.#context
-    if (error instanceof UnansweredError) {
-      const message = `No channel to ${this.host} could be opened, and nothing was paid. ${error.message}`
-      return new UnansweredError(message, { cause: error })
-    }
-    if (!(error instanceof RefusedError) || !needsFunds.has(error.reason)) return error
-    const { reason } = error
-    const detail = `pay in at ${desk.url} for account ${toHex(desk.account)}, which has too little there: ${error.detail}`
-    return new RefusedError({ reason, detail })
-  }
-
-  /** Does what the bank asks for where that can be done: registers the account, sets the clock, takes what money there is. */
-  async #openWith(open: (funds: bigint) => Promise<PayingChannel>, funds: Funds): Promise<PayingChannel> {
-    const { desk, money } = this.#context
-    let wanted = funds.wanted
-    const tried = new Set<string>()
-    for (;;) {
-      try {
-        return await open(wanted)
-      } catch (error) {
-        const reason = error instanceof RefusedError ? error.reason : undefined
-        if (reason === undefined || tried.has(reason)) throw error
-        tried.add(reason)
-        if (reason === 'ClockSkewed') await desk.refresh()
-        else if (reason === 'AccountUnknown') await desk.register(money.asset)
-        else if (reason === 'BalanceTooLow') {
-          wanted = await desk.balance(money.asset)
-          if (wanted < funds.least) throw error
-        } else throw error
-      }
-    }
-  }
-
-  #fundsFor(price: bigint, { unitPrice }: Offer.Offer): Funds {
-    const { limits, desk, money } = this.#context
-    const { rules, limits: bankLimits } = desk.offer()
-    const smallest = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, price, unitPrice]
-    const least = smallest.reduce((highest, one) => (one > highest ? one : highest))
-    const { channel } = limits
-    if (channel !== undefined && channel < least) {
-      const detail = `a channel to ${this.host} needs ${money.say(least)}; budget.channel is ${money.say(channel)}`
-      throw new RefusedError(refuse('BudgetExceeded', detail))
-    }
-    const many = price * requestsAChannel
-    return { least, wanted: channel ?? (many > least ? many : least) }
+    const channel = await openFor(this.#context, { origin: this.origin, offer, price })
+    this.add(channel)
+    const funds = money.format(channel.state.terms.funds)
+    this.emit({ kind: 'opened', channel: toHex(channel.state.channelId), funds })
   }
 
   /** Asks for the closing and releases; what cannot be done now is done at the next start. */
@@ -282,10 +225,6 @@ export class Tab {
     return refuse('BudgetExceeded', detail)
   }
 
-  #isRunning(): boolean {
-    return [...this.#lanes].some(({ running }) => running > 0)
-  }
-
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve()
   }
@@ -299,19 +238,10 @@ interface Promised {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Base units to put into a channel. */
-interface Funds {
-  readonly least: bigint
-  readonly wanted: bigint
-}
-
 type Bare<T> = T extends unknown ? Omit<T, 'host' | 'asset'> : never
-
-const needsFunds: ReadonlySet<string> = new Set(['AccountUnknown', 'DepositTooSmall', 'BalanceTooLow'])
 
 /** Requests at a time on one channel: half of what a vendor's window takes. */
 const runningMax = 512
-const requestsAChannel = 1_024n
 const secondsOfDay = 86_400n
 
 /** What is waited for goes on without who gave it up. */

@@ -49,11 +49,11 @@ describe('a wallet’s account', () => {
     expect(refusal.message).toMatch(`pay in at ${bankUrl} for account ${w.account}, which has too little there`)
     expect(refusal.message).toMatch(/No money moved/)
 
-    // Once there is a deposit, it registers by itself, and puts into a channel what there is.
+    // Once there is a deposit, it registers by itself, and puts into a channel a part of what there is.
     must(await bank.deposit(fromHex(w.account), 'USD/6', 1_200_000n))
     expect((await w.fetch(`${stall.url}/goods/tea`)).status).toBe(200)
-    expect((await w.balance()).atBank).toBe('0')
-    expect((await w.channels()).map(({ funds }) => funds)).toEqual(['0.2'])
+    expect((await w.balance()).atBank).toBe('0.15')
+    expect((await w.channels()).map(({ funds }) => funds)).toEqual(['0.05'])
   })
 
   test('that is no key is refused, and none is made over it', async () => {
