@@ -1,26 +1,16 @@
-import { execFile } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join, posix } from 'node:path'
-import { promisify } from 'node:util'
 import { afterEach, describe, expect, test, vi } from 'vitest'
+import { packageJson, root } from '../scripts/lockstepPackage.ts'
 import { main } from '../src/cli/main.ts'
-import { packageJson, packageResolver, root } from '../scripts/lockstepPackage.ts'
 
 const documents = ['README.md', 'CONTRIBUTING.md', ...filesUnder('docs').filter((path) => path.endsWith('.md'))].map(
   (path) => ({ path, text: readFileSync(join(root, path), 'utf8') }),
 )
-const readme = documents[0]!.text
 
 afterEach(() => vi.restoreAllMocks())
 
 describe('the README', () => {
-  test('has an example that runs, word for word, against what the package exports', async () => {
-    const example = [...readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code).join('\n')
-    const { stdout } = await runExample(example)
-    expect(stdout).toBe('hello, Ada\npay as you go\n3 receipts, settled 1080, refunded 998920\n')
-  })
-
   test('is what the demo sells: neither too little of it nor too much', () => {
     const { size } = statSync(join(root, 'README.md'))
     expect(size).toBeGreaterThan(4000)
@@ -93,19 +83,6 @@ describe('a document names', () => {
     }
   })
 })
-
-/** Runs a program from a folder of its own, with `lockstep/…` resolved by the exports of the package to its sources. */
-async function runExample(code: string): Promise<{ readonly stdout: string }> {
-  const folder = mkdtempSync(join(tmpdir(), 'lockstep-docs-'))
-  try {
-    writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
-    writeFileSync(join(folder, 'example.ts'), code)
-    const args = ['--no-warnings', '--import', packageResolver(), join(folder, 'example.ts')]
-    return await promisify(execFile)(process.execPath, args, { timeout: 25_000 })
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
-}
 
 /** What follows `lockstep`, in shell blocks and in inline code; `npm start --` stands for `lockstep demo`. */
 function commandLinesIn(text: string): readonly string[] {

@@ -4,6 +4,15 @@ import { wallet } from '../src/client/index.ts'
 import { onEnd } from './e2e/town.ts'
 import { type Guide, openGuide } from './guides/guide.ts'
 
+describe('the README', () => {
+  test('has a server and a client that run as they stand, against each other', async () => {
+    const guide = await openGuide('README.md')
+    expect(guide.files).toEqual(['server.ts', 'client.ts'])
+    const url = await guide.start('server.ts')
+    expect(await guide.run('client.ts', [url])).toBe('hello, Ada\npay as you go\npay as you go')
+  })
+})
+
 describe('the guide to selling an API', () => {
   const path = 'docs/guides/sell-an-api.md'
 
