@@ -1,4 +1,5 @@
 import { type Command, CommandError, exitCodes, UsageError } from './command.ts'
+import { createCompletion } from './commands/completion.ts'
 import { createHelp } from './commands/help.ts'
 import { openTerminal } from './terminal.ts'
 import { programVersion } from './version.ts'
@@ -23,7 +24,8 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
 
-const help = createHelp(() => Promise.all(Object.values(topics).map((load) => load())))
+const completion = createCompletion(all)
+const help = createHelp(async () => [...(await all()), completion])
 
 const terminal = openTerminal()
 
@@ -60,10 +62,16 @@ async function run(name: string, args: readonly string[]): Promise<number> {
     return exitCodes.done
   }
   if (['help', '--help', '-h'].includes(name)) return help.run(args, terminal)
+  if (name === 'completion' && !args.includes('--help')) return completion.run(args, terminal)
+  if (name === 'completion') return help.run([name], terminal)
   if (!Object.hasOwn(topics, name)) throw new UsageError(`no such command: ${name}`)
   if (args.includes('--help') || args.includes('-h')) return help.run([name], terminal)
   const command = await topics[name]!()
   return command.run(args, terminal)
+}
+
+function all(): Promise<readonly Command[]> {
+  return Promise.all(Object.values(topics).map((load) => load()))
 }
 
 /** Errors of the outer layers that say in one line what to do. By name: their modules need not be loaded for it. */
