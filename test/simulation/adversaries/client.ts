@@ -130,13 +130,10 @@ export function misread({ ground }: World, client: ClientParty, answer: Answer):
     { graceMin: 60 },
     { lifeMin: 60 },
   ] as const
-  const other = variants[(ground.counts.get('cheat: offer') ?? 0) % misreadings]
+  const other = variants[ground.plan.seed % variants.length]
   ground.count('cheat: offer')
   return { ...answer, body: new TextEncoder().encode(JSON.stringify({ ...offer, ...other })) }
 }
-
-/** How many there are. */
-export const misreadings = 3
 
 /** A checkpoint that says something else, or another one for the same segment. */
 function lieInCheckpoint(

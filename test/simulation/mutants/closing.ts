@@ -46,14 +46,6 @@ export const closingMutants: readonly Mutant[] = [
     breaks: 'payments are accepted while a claim is made',
   },
   {
-    name: 'claim-again',
-    file: closing,
-    find: `if (held.claim === undefined) {`,
-    replace: `held.claim = undefined
-  {`,
-    breaks: 'a vendor makes another claim than the one it sent',
-  },
-  {
     name: 'claim-evidence',
     file: machine,
     find: `proven(right, right.step) >= proven(left, left.step) ? right : left,`,
