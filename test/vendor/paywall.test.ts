@@ -2,7 +2,7 @@ import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { validate } from 'mppx/discovery'
 import { describe, expect, test } from 'vitest'
 import { serveBank } from '../../src/bank/server.ts'
-import { toHex } from '../../src/crypto/bytes.ts'
+import { fromHex, toHex } from '../../src/crypto/bytes.ts'
 import * as Schnorr from '../../src/crypto/Schnorr.ts'
 import * as Offer from '../../src/http/Offer.ts'
 import { type Paywall, type PaywallOptions, PriceError, paywall } from '../../src/vendor/index.ts'
@@ -92,6 +92,32 @@ describe('a paywall', () => {
     const otherServer = await serveBank(other, { port: Number(new URL(server.url).port) })
     onEnd(() => otherServer.close())
     await expect(paywall(options)).rejects.toThrow(/this is another bank, or somebody in between/)
+  })
+})
+
+describe('a vendor that its bank does not know', () => {
+  test.each([
+    [0n, []],
+    [
+      2_000_000n,
+      [
+        expect.stringMatching(
+          /not registered at the bank .*: deposit 2 USD there for account [0-9a-f]{64}, and start again/,
+        ),
+      ],
+    ],
+  ])('registers where that costs nothing, and says what it costs elsewhere: %s', async (deposit, said) => {
+    const commandRules = { lifeMax: 86_400n, depositMin: new Map([['USD/6', deposit]]) }
+    const { bank, store } = await openFundedBank(1n, { commandRules })
+    const server = await serveBank(bank)
+    onEnd(() => server.close())
+    const heard: string[] = []
+    const note = (message: string): void => void heard.push(message)
+    const options = { bank: server.url, asset: 'USD', store: `sqlite:${temporaryPath('vendor.db')}` }
+    const pay = await paywall({ ...options, logger: { info: note, warn: note, error: note } })
+    onEnd(() => pay.close())
+    expect(heard).toEqual(said)
+    expect((await store.account(fromHex(pay.vendor))) !== undefined).toBe(deposit === 0n)
   })
 })
 
