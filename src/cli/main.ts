@@ -20,6 +20,7 @@ const topics: Readonly<Record<string, () => Promise<Command>>> = {
   migrate: async () => (await import('./commands/migrate.ts')).migrate,
   backup: async () => (await import('./commands/backup.ts')).backup,
   restore: async () => (await import('./commands/restore.ts')).restore,
+  proxy: async () => (await import('./commands/proxy.ts')).proxy,
   mcp: async () => (await import('./commands/mcp.ts')).mcp,
   doctor: async () => (await import('./commands/doctor.ts')).doctor,
 }
@@ -84,6 +85,7 @@ const expected: ReadonlySet<string> = new Set([
   'ListenError',
   'PaywallError',
   'PriceError',
+  'ProxyError',
   'RefusedError',
   'StoreError',
   'UnansweredError',

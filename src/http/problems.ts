@@ -116,6 +116,8 @@ const problems: Readonly<Record<ProblemReason, readonly [status: number, title: 
   NotSecure: [402, 'The connection is not secure'],
   QueryUnsigned: [401, 'Whose it is, only its account may ask'],
   HandlerFailed: [500, 'The service failed'],
+  UpstreamFailed: [502, 'The service behind this one failed'],
+  UpstreamTimeout: [504, 'The service behind this one takes too long'],
   StoreUnavailable: [503, 'The store is unavailable'],
   BankUnavailable: [503, 'The bank cannot be reached'],
   Internal: [500, 'Something is wrong here'],

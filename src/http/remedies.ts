@@ -8,6 +8,8 @@ export type TransportReason =
   | 'HeaderTooLarge'
   | 'RequestTimeout'
   | 'HandlerFailed'
+  | 'UpstreamFailed'
+  | 'UpstreamTimeout'
   | 'QueryUnsigned'
   | 'NotApproved'
   | 'NotSecure'
@@ -106,6 +108,8 @@ export const remedies: Readonly<Record<ProblemReason, string>> = {
   NotSecure: 'Nothing was signed. Pay over https.',
   QueryUnsigned: 'Sign the question: Authorization: Lockstep …',
   HandlerFailed: 'Nothing was charged. What was paid stays credit.',
+  UpstreamFailed: 'Nothing was charged. What was paid stays credit.',
+  UpstreamTimeout: 'Nothing was charged. What was paid stays credit.',
   StoreUnavailable: resend,
   BankUnavailable: 'No money moved. Try again later; nothing is lost before the deadline.',
   Internal: resend,

@@ -40,16 +40,25 @@ export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request 
   try {
     const headers = new Headers()
     for (let at = 0; at < rawHeaders.length; at += 2) headers.append(rawHeaders[at]!, rawHeaders[at + 1]!)
-    return new Request(originOf(incoming) + pathOf(incoming), {
+    const request = new Request(originOf(incoming) + pathOf(incoming), {
       method,
       headers,
       ...(mayHaveBody && { body: new Uint8Array(body) }),
     })
+    callers.set(request, incoming.socket.remoteAddress)
+    return request
   } catch {
     // Methods and header values that Node takes and the Fetch API does not.
     return undefined
   }
 }
+
+/** The address that a request came from, where it came over a socket. */
+export function callerOf(request: Request): string | undefined {
+  return callers.get(request)
+}
+
+const callers = new WeakMap<Request, string | undefined>()
 
 /** Where the request says that it goes. Whoever publishes an address of its own does not look at this. */
 function originOf({ headers: { host = '' }, socket }: IncomingMessage): string {

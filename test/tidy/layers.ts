@@ -25,8 +25,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   vendor: [...pure, 'net', 'chain', ...stores],
   client: [...pure, 'chain', ...stores],
   mcp: [...pure, 'vendor', 'client'],
+  proxy: [...pure, 'vendor'],
   ops: [...pure, 'net', 'chain', ...stores, 'bank', 'vendor', 'client'],
-  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops', 'mcp'],
+  cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops', 'mcp', 'proxy'],
 }
 
 /** What source may take from beside it: data, never code. */

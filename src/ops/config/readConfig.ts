@@ -36,7 +36,8 @@ export function networkOf({ network, chain }: BankConfig): string {
   return network ?? (chain.kind === 'evm' ? `eip155:${chain.chainId}` : 'lockstep:local')
 }
 
-function readJson(path: string): unknown {
+/** What a config file holds. Throws {@link ConfigError}. */
+export function readJson(path: string): unknown {
   let text: string
   try {
     text = readFileSync(path, 'utf8')
