@@ -64,6 +64,7 @@ export type OnTraffic = (direction: 'sent' | 'received', bytes: number) => void
 
 /** An open channel that pays one vendor. Requests may run in parallel; each is paid once, however often it is sent. */
 export class PayingChannel implements Closable {
+  isDelivered = false
   readonly #channel: Client.ClientChannel
   readonly #options: ChannelOptions
   readonly #ask: Fetch
@@ -78,13 +79,10 @@ export class PayingChannel implements Closable {
   #behind: boolean
   #catchingUp: Promise<void> | undefined
   #broken: JournalError | undefined
-  /** The checkpoint that the journal has. */
-  #stored: Uint8Array | undefined
   #outcome: Outcome | undefined
 
   constructor(channel: Client.ClientChannel, options: ChannelOptions) {
     this.#channel = channel
-    this.#stored = channel.checkpoint
     this.#options = options
     this.#ask = withTimeout(options.fetch, options.timeoutMs)
     this.#attached = channel.acknowledged > 0n
@@ -193,8 +191,12 @@ export class PayingChannel implements Closable {
   }
 
   /** Asks the vendor where the channel stands, and takes its answer in. */
-  async refresh(): Promise<Statement.Statement> {
-    const bytes = await this.#question('statement', Statement.size)
+  refresh(): Promise<Statement.Statement> {
+    return this.#stated()
+  }
+
+  async #stated(checkpoint?: Uint8Array): Promise<Statement.Statement> {
+    const bytes = await this.#question('statement', Statement.size, { checkpoint })
     const statement = Statement.parse(bytes, this.#channel.macs.statement)
     if (!statement.ok) throw new RefusedError(statement)
     await this.acknowledge(statement.value)
@@ -206,10 +208,14 @@ export class PayingChannel implements Closable {
    * along with a question.
    */
   async rest(): Promise<void> {
-    const { index, segment, frozen } = this.#channel
+    const { index, segment, frozen, checkpoint: waiting } = this.#channel
+    if (!this.#attached || frozen !== undefined) return
     const isDue = index > segment.index || segment.step > 0
-    if (isDue && this.#attached && frozen === undefined) await this.checkpoint()
-    if (this.#channel.checkpoint !== undefined && this.#attached && frozen === undefined) await this.refresh()
+    const checkpoint = isDue ? await this.checkpoint() : waiting
+    if (checkpoint === undefined) return
+    // A payment under way may have made the one that waits: it does not leave before it is stored.
+    if (!isDue) await this.save()
+    await this.#stated(checkpoint)
   }
 
   /** Resends, as they were, the payments that the vendor misses and those it has not answered; gives how many. */
@@ -245,7 +251,10 @@ export class PayingChannel implements Closable {
     if (this.#channel.frozen === undefined) await this.resend()
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#question('closing', Closing.size)
+        // A vendor that never met the channel can close it all the same.
+        return await this.#question('closing', Closing.size, {
+          attachment: this.#attached ? undefined : this.attachment,
+        })
       } catch (error) {
         const isRunning = error instanceof RefusedError && error.reason === 'RequestsRunning'
         if (!isRunning || attempt === closingAttempts) throw error
@@ -386,7 +395,6 @@ export class PayingChannel implements Closable {
         payment,
         answered && { index: answered.index, charged: answered.charged },
       )
-      this.#stored = state.checkpoint
     } catch (cause) {
       this.#broken ??= new JournalError('the journal failed: open the channel from it again', { cause })
     }
@@ -482,15 +490,14 @@ export class PayingChannel implements Closable {
     return statement
   }
 
-  #question(ask: Frame.Ask['ask'], sizeMax: number): Promise<Uint8Array<ArrayBuffer>> {
-    const { channelId, macs, checkpoint } = this.#channel
+  #question(
+    ask: Frame.Ask['ask'],
+    sizeMax: number,
+    along: Parameters<typeof companionHeaders>[0],
+  ): Promise<Uint8Array<ArrayBuffer>> {
+    const { channelId, macs } = this.#channel
     const question = Frame.encodeAsk({ reference: Terms.reference(channelId), ask }, macs.frame)
-    // A vendor that never met the channel can close it all the same.
-    const attachment = this.#attached || ask !== 'closing' ? undefined : this.attachment
-    // One that the journal does not have yet waits: where that fails, another one is signed for its segment.
-    const isDue = this.#attached && checkpoint === this.#stored
-    const along = companionHeaders({ checkpoint: isDue ? checkpoint : undefined, attachment })
-    return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax, along)
+    return post(this.#ask, this.#at(managementPaths.ask), question, sizeMax, companionHeaders(along))
   }
 
   #headersOf({ frame, checkpoint }: Pick<StoredPayment, 'frame' | 'checkpoint'>): Record<string, string> {

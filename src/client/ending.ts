@@ -8,6 +8,8 @@ export interface Ending {
   readonly bank: BankOfChannel
   /** The vendor's closing and the answer to it, where they were made. */
   readonly kept: { readonly closing: Uint8Array | undefined; readonly release: Uint8Array | undefined }
+  /** Vendor or bank took the release, as far as this process knows. */
+  isDelivered: boolean
   /** Nothing more is paid: what the vendor left at the bank is looked for. */
   readonly isOver: boolean
   /**
@@ -41,10 +43,12 @@ export async function close(channel: Closable): Promise<Closed> {
   const closing = read(bytes)
   if (release === undefined) return { closing, receiptsOpened: 0, released: 'nobody' }
   try {
-    return { closing, receiptsOpened: await channel.giveRelease(release), released: 'vendor' }
+    const receiptsOpened = await channel.giveRelease(release)
+    channel.isDelivered = true
+    return { closing, receiptsOpened, released: 'vendor' }
   } catch (error) {
     if (error instanceof JournalError) throw error
-    if (!isFetched) await leave(channel.bank, bytes, release)
+    if (!isFetched) await leave(channel, bytes, release)
     return { closing, receiptsOpened: 0, released: 'bank' }
   }
 }
@@ -96,7 +100,7 @@ async function answerAtBank(ending: Ending): Promise<void> {
   const { bank, kept, answer } = ending
   if (kept.closing !== undefined) {
     const release = answer === undefined ? kept.release : await answer(kept.closing)
-    if (release !== undefined) await leave(bank, kept.closing, release)
+    if (release !== undefined && !ending.isDelivered) await leave(ending, kept.closing, release)
     return
   }
   // Without its secrets nothing can be released: what is not fetched needs no answer.
@@ -121,9 +125,10 @@ async function answerFetched(
   return release
 }
 
-async function leave(bank: BankOfChannel, closing: Uint8Array, release: Uint8Array): Promise<void> {
-  await bank.leaveClosing(closing)
-  await bank.leaveRelease(release)
+async function leave(ending: Ending, closing: Uint8Array, release: Uint8Array): Promise<void> {
+  await ending.bank.leaveClosing(closing)
+  await ending.bank.leaveRelease(release)
+  ending.isDelivered = true
 }
 
 function read(bytes: Uint8Array): Closing.Closing {

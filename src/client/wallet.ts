@@ -9,7 +9,7 @@ import * as Open from '../wire/Open.ts'
 import * as Terms from '../wire/Terms.ts'
 import { bankOfChannel } from './bank.ts'
 import { type OnTraffic, PayingChannel } from './channel.ts'
-import { settle } from './ending.ts'
+import { type Ending, settle } from './ending.ts'
 import { RefusedError, UnansweredError } from './errors.ts'
 import type { Journal, Outcome, ProposedChannel, RetiredChannel } from './journal/contract.ts'
 import { type Fetch, fetchOffer, post, withTimeout } from './remote.ts'
@@ -73,6 +73,8 @@ export function createWallet(options: WalletOptions): Wallet {
   const { journal } = options
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))
   const ask = withTimeout(fetch, options.timeoutMs ?? timeoutMsDefault)
+  /** Channels that sign nothing any more, by their ids. */
+  const ends = new Map<string, Ending>()
   /** One object a channel: two would sign for one index. */
   const live = new Map<string, PayingChannel>()
   const use = (channel: PayingChannel): PayingChannel => {
@@ -132,23 +134,29 @@ export function createWallet(options: WalletOptions): Wallet {
       for (const channel of await liveChannels()) {
         await look({ channelId: channel.state.channelId, vendorUrl: channel.vendorUrl }, () => channel.settle())
       }
-      for (const channel of await journal.retired()) await look(channel, () => settleRetired(options, ask, channel))
+      for (const channel of await journal.retired()) {
+        await look(channel, async () => {
+          const name = toHex(channel.channelId)
+          const ending = ends.get(name) ?? endingOf(options, ask, channel)
+          ends.set(name, ending)
+          const outcome = await settle(ending, options.now())
+          if (outcome !== undefined) await journal.end(channel.channelId, outcome)
+          return outcome
+        })
+      }
       return { ended, failed }
     },
   }
 }
 
-/** What became of a channel that signs nothing any more. */
-async function settleRetired(
-  { journal, account, now, random }: WalletOptions,
+/** A channel that signs nothing any more. */
+function endingOf(
+  { account, now, random }: WalletOptions,
   fetch: Fetch,
   { state, ...channel }: RetiredChannel,
-): Promise<Outcome | undefined> {
+): Ending {
   const bank = bankOfChannel({ fetch, account, now, random }, channel)
-  const kept = { closing: state?.closing, release: state?.release }
-  const outcome = await settle({ bank, kept, isOver: true }, now())
-  if (outcome !== undefined) await journal.end(channel.channelId, outcome)
-  return outcome
+  return { bank, kept: { closing: state?.closing, release: state?.release }, isOver: true, isDelivered: false }
 }
 
 const timeoutMsDefault = 30_000

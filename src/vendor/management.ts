@@ -49,7 +49,10 @@ async function answerAsk(options: ClosingOptions, request: Request): Promise<Res
   const { held } = found
   if (checkpoint !== undefined) {
     const taken = options.till.checkpoint(held, checkpoint)
-    if (!taken.ok) return turnedResponse({ ...taken, held })
+    if (!taken.ok) {
+      await options.till.confirm(held)
+      return turnedResponse({ ...taken, held })
+    }
     await taken.durable
   }
   if (ask.value.ask === 'statement') {

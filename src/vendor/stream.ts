@@ -134,7 +134,7 @@ export class StreamSession {
       return undefined
     }
     const verdict = this.#options.till.checkpoint(this.#held, checkpoint.value)
-    if (!verdict.ok) return this.#refuse(verdict)
+    if (!verdict.ok) return this.#turn(this.#held, verdict)
     const held = this.#held
     // Acknowledged once it is stored: until then its client sends it along.
     this.#continueAfter(verdict.durable.then(() => this.#state(held, 0, 0n)))
@@ -158,8 +158,7 @@ export class StreamSession {
     const previous = this.#begin(held, message, { accepted, reservation: reserved.reservation })
     if (previous !== undefined) this.#settle(held, previous)
     this.#coin = payment.value
-    this.#asked += 1
-    this.#continueAfter(till.write(held, { accepted, status: 'running', charged: 0n }))
+    this.#askAfter(till.write(held, { accepted, status: 'running', charged: 0n }))
     if (!this.#begun && !isOver) void this.#deliver(held).catch((error: unknown) => this.#fail(error))
     this.#begun = true
     if (isOver) await this.#end()
@@ -181,14 +180,12 @@ export class StreamSession {
       return this.#refuse(refuse('PaymentMissing', 'this stream has seen no payment yet'))
     }
     const verdict = this.#options.till.tick(this.#held, { bytes: message, value: tick.value })
-    if (!verdict.ok) return this.#refuse(verdict)
+    if (!verdict.ok) return this.#turn(this.#held, verdict)
     const { segment, step } = this.#coin
     const isNew = tick.value.segment > segment || (tick.value.segment === segment && tick.value.step > step)
-    if (isNew) {
-      this.#coin = tick.value
-      this.#asked += 1
-    }
-    this.#continueAfter(verdict.durable)
+    if (!isNew) return this.#continueAfter(verdict.durable)
+    this.#coin = tick.value
+    this.#askAfter(verdict.durable)
   }
 
   /** Sends the source's units as they are asked for and durably paid; ends when the source does or the client leaves. */
@@ -244,6 +241,14 @@ export class StreamSession {
     waiting.add(resolve)
     await promise
     waiting.delete(resolve)
+  }
+
+  /** A unit is asked for once that is stored: a node that lost the channel finds out before it delivers. */
+  #askAfter(durable: Promise<void>): void {
+    const asked = durable.then(() => {
+      this.#asked += 1
+    })
+    this.#continueAfter(asked)
   }
 
   #continueAfter(durable: Promise<void>): void {
@@ -309,6 +314,11 @@ export class StreamSession {
     this.#stopped = true
     this.#left.abort()
     this.#wake()
+  }
+
+  async #turn(held: Held, refusal: Refused): Promise<void> {
+    await this.#options.till.confirm(held)
+    return this.#refuse(refusal)
   }
 
   /** Ends the stream: what was delivered is charged and stated, then the problem is the last message. */

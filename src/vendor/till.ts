@@ -92,8 +92,15 @@ export class Till {
     }
     const { reason, detail } = verdict
     if (reason === 'IndexSeen') return { ok: false, reason, detail, held }
+    if (!isSealed(payment.bytes, held.channel.macs.frame)) return turned(verdict)
     if (reason === 'CoinMismatch') await this.write(held)
-    return turned(verdict, isSealed(payment.bytes, held.channel.macs.frame) ? held : undefined)
+    else await this.confirm(held)
+    return turned(verdict, held)
+  }
+
+  /** Before its client is refused: throws where another node has the channel by now, and knows more of it. */
+  async confirm(held: Held): Promise<void> {
+    if (this.#options.lease !== undefined) await this.write(held)
   }
 
   /** The verdict on a tick, made durable in the background: `held.durable` rises when it is. */

@@ -51,6 +51,32 @@ describe('a release that the vendor does not take', () => {
     expect(await channel.close()).toMatchObject({ released: 'vendor', receiptsOpened: 3 })
   })
 
+  test('is told to the bank once, however often its client asks what came back', async () => {
+    const told: string[] = []
+    const town = await openTown({
+      routes: openShop().routes,
+      fetch: (input, init) => {
+        const url = typeof input === 'string' ? input : input.url
+        if (init?.method === 'POST' && url.includes('/v1/')) told.push(new URL(url).pathname)
+        return url.endsWith(managementPaths.release)
+          ? Promise.reject(new TypeError('no way there'))
+          : fetch(input, init)
+      },
+    })
+    const channel = await paid(town)
+    await channel.close()
+    const once = [bankPaths.open, bankPaths.closing, bankPaths.command]
+    expect(told).toEqual(once)
+    for (let times = 0; times < 3; times++) await town.client.wallet.sync()
+    expect(told).toEqual(once)
+    // Who starts again does not know that, and says it once more.
+    await town.client.close()
+    const client = openClient(town.bankUrl, { path: town.client.path })
+    expect(await client.wallet.sync()).toEqual({ ended: [], failed: [] })
+    await collect(town.stall, await town.stall.held(channel), town.bankUrl)
+    expect(await client.wallet.sync()).toMatchObject({ ended: [{ outcome: { settled: spent } }] })
+  })
+
   test('is kept by the client where the bank is away too, and given to either the next time', async () => {
     const town = await openWithLine()
     const channel = await paid(town)

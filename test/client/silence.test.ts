@@ -68,6 +68,6 @@ test('a checkpoint that rides along with a question is held to its signature', a
   const before = (await town.stall.held(channel)).channel.segments.length
   const checkpoint = (await channel.checkpoint())!
   channel.state.checkpoint?.set([checkpoint.at(-1)! ^ 1], checkpoint.length - 1)
-  await expect(channel.refresh()).rejects.toMatchObject({ reason: 'CheckpointSignature' })
+  await expect(channel.rest()).rejects.toMatchObject({ reason: 'CheckpointSignature' })
   expect((await town.stall.held(channel)).channel.segments).toHaveLength(before)
 })

@@ -130,6 +130,25 @@ describe.each(kinds)('a vendor on two nodes with a store on $name', { timeout: 1
     expect(await spent(b, world)).toBe(3n * price)
   })
 
+  test('refuses nothing on the node that lost its lease: the other one may know better', async () => {
+    const place = await make()
+    const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
+    const world = createWorld()
+    await serve(a, pay(world))
+    wait(b, 10)
+    await serve(b, pay(world))
+    // The other node took a checkpoint and has acknowledged it: it rides along no more.
+    const { checkpoint } = must(Client.checkpoint(world.client))
+    const { held } = must(await b.till.find(world.client.channelId.subarray(0, 16), undefined))
+    await must(b.till.checkpoint(held, read(Checkpoint.parse(checkpoint)))).durable
+    world.client.checkpoint = undefined
+    const third = pay(world)
+    await expect(serve(a, third)).rejects.toThrow(/given up|store failed/)
+    await expect(serve(a, third)).rejects.toBeInstanceOf(HeldElsewhereError)
+    expect(await serve(b, third)).toMatchObject({ ok: true })
+    expect(await spent(b, world)).toBe(3n * price)
+  })
+
   test('lets go of its channels when it stops, at once', async () => {
     const place = await make()
     const [a, b] = [await startNode(place, 'a'), await startNode(place, 'b')]
