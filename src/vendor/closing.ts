@@ -4,6 +4,7 @@ import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import * as Close from '../wire/Close.ts'
 import * as Closing from '../wire/Closing.ts'
+import * as Terms from '../wire/Terms.ts'
 import * as Transcript from '../wire/Transcript.ts'
 import type { Held, Released } from './held.ts'
 import { type OpeningOptions, openStored } from './opening.ts'
@@ -25,6 +26,10 @@ export async function close(
   options: ClosingOptions,
   held: Held,
 ): Promise<Refusal | { readonly ok: true; readonly closing: Uint8Array }> {
+  const { phase, channelId } = held.channel
+  if (phase === 'closed' && (await options.store.channel(Terms.reference(channelId))) === undefined) {
+    return refuse('ChannelClosed', 'the channel was closed, and nothing of it is kept any more')
+  }
   if (held.closing === undefined) {
     const busy = assessIdle(held)
     if (busy !== undefined) return busy

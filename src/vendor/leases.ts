@@ -67,6 +67,12 @@ export class Leases {
     setImmediate(() => void this.#prolong().catch(() => undefined))
   }
 
+  /** Asks the store whether the channel is still this node's. Where it is not, `onLost` hears of it first. */
+  async confirm(name: string): Promise<boolean> {
+    const kept = this.#kept.get(name)
+    return kept !== undefined && (await this.#renew([kept]))
+  }
+
   /** Lets the other nodes have everything at once. */
   async stop(): Promise<void> {
     const leases = [...this.#kept.values()]
@@ -77,6 +83,11 @@ export class Leases {
   async #prolong(): Promise<void> {
     const leases = [...(this.#expiring ?? [])]
     this.#expiring = undefined
+    await this.#renew(leases)
+  }
+
+  /** Whether all of them are still this node's. */
+  async #renew(leases: readonly Kept[]): Promise<boolean> {
     const { store, node, ttl } = this.#options
     const until = unixSeconds(this.#now() + BigInt(ttl))
     const lost = await store.renew(node, leases.map(leaseOf), until)
@@ -84,6 +95,7 @@ export class Leases {
       if (lost.some((channelId) => Buffer.compare(channelId, lease.channelId) === 0)) lease.onLost()
       else lease.until = until
     }
+    return lost.length === 0
   }
 }
 

@@ -62,6 +62,11 @@ export class Origin {
     this.#leases?.use(name)
   }
 
+  /** Whether the channel of this reference, in hex, is still this node's. */
+  async confirm(name: string): Promise<boolean> {
+    return this.#leases === undefined || (await read(this.#leases.confirm(name)))
+  }
+
   /** Lets the other nodes have the channels. */
   async stop(): Promise<void> {
     await this.#leases?.stop()

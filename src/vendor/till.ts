@@ -100,7 +100,8 @@ export class Till {
 
   /** Before its client is refused: throws where another node has the channel by now, and knows more of it. */
   async confirm(held: Held): Promise<void> {
-    if (this.#options.lease !== undefined) await this.write(held)
+    if (!(await this.#origin.confirm(toHex(Terms.reference(held.channel.channelId))))) this.#evict(held)
+    assertCurrent(held)
   }
 
   /** The verdict on a tick, made durable in the background: `held.durable` rises when it is. */
