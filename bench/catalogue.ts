@@ -25,6 +25,7 @@ export type VariantName =
   | 'durable.postgres.one'
   | 'durable.postgres.many'
   | 'vendor.cold'
+  | 'vendor.restart'
   | 'live.payments'
   | 'live.ticks'
   | 'http.hello.free'
@@ -129,6 +130,12 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
     backend: 'native',
     count: 100,
     load: async () => (await import('./work/cold.ts')).verdict(),
+  },
+  'vendor.restart': {
+    does: 'a vendor started with 100,000 stored channels, until its first payment is durable: see the figure',
+    backend: 'native',
+    count: 100_000,
+    load: async () => (await import('./work/restart.ts')).restart(),
   },
   'live.payments': {
     does: 'one payment that a wallet makes, stores and sends, until its unit is delivered',

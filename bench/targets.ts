@@ -69,6 +69,7 @@ const targets: readonly Target[] = [
     measure: (results) => difference(results, 'http.hello.paid', 'http.hello.free', 'bytesBothWays'),
   },
   micros('vendor: a payment of a channel that is not in memory', 300, 'vendor.cold'),
+  found('vendor: start with 100,000 channels to the first payment', '≤', [1000, 'ms'], 'vendor.restart', 'restartMs'),
 ]
 
 function times(what: string, sense: Target['sense'], limit: number, name: VariantName, unit: VariantName): Target {
