@@ -104,7 +104,7 @@ export const variants: Readonly<Record<VariantName, Variant>> = {
   'durable.sqlite.socket': {
     does: 'one prerecorded payment over one channel and one WebSocket, its unit delivered after the sync',
     backend: 'native',
-    count: 10_000,
+    count: 5000,
     load: async () => (await import('./work/socket.ts')).payments(),
   },
   'durable.sqlite.latency': {

@@ -75,6 +75,7 @@ async function pour({ port, path, messages, deliveries }: Pour): Promise<number>
       rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
       for (let frame = frameOf(rest); frame !== undefined; frame = frameOf(rest)) {
         const [kind] = frame.payload
+        if (frame.opcode === opcodes.ping) socket.write(masked(frame.payload, opcodes.pong))
         if (kind === kinds.delivery) left -= 1
         if (kind === kinds.problem) reject(new Error(frame.payload.toString()))
         rest = rest.subarray(frame.size)
@@ -83,26 +84,31 @@ async function pour({ port, path, messages, deliveries }: Pour): Promise<number>
     })
     socket.on('close', () => reject(new Error('the vendor closed the stream')))
   })
-  socket.write(Buffer.concat(messages.map(masked)))
+  socket.write(Buffer.concat(messages.map((message) => masked(message))))
   await delivered
   socket.destroy()
   return 0
 }
 
 /** A frame of a client: its mask is of zeros, which takes as long to take off as any other. */
-function masked(payload: Uint8Array): Uint8Array {
+function masked(payload: Uint8Array, opcode: number = opcodes.binary): Uint8Array {
   const size = payload.length
-  const head = size < 126 ? [0x82, 0x80 | size] : [0x82, 0xfe, size >> 8, size & 255]
+  const head = size < 126 ? [0x80 | opcode, 0x80 | size] : [0x80 | opcode, 0xfe, size >> 8, size & 255]
   return Buffer.concat([Uint8Array.from([...head, 0, 0, 0, 0]), payload])
 }
 
+const opcodes = { binary: 2, ping: 9, pong: 10 }
+
 /** The first frame of a server in these bytes, once all of it is there. */
-function frameOf(bytes: Buffer): { readonly payload: Buffer; readonly size: number } | undefined {
-  if (bytes.length < 4) return undefined
+function frameOf(
+  bytes: Buffer,
+): { readonly opcode: number; readonly payload: Buffer; readonly size: number } | undefined {
+  if (bytes.length < 2) return undefined
   const short = bytes[1]! & 127
+  if (short === 126 && bytes.length < 4) return undefined
   const [head, length] = short === 126 ? [4, bytes.readUInt16BE(2)] : [2, short]
   const size = head + length
-  return bytes.length < size ? undefined : { payload: bytes.subarray(head, size), size }
+  return bytes.length < size ? undefined : { opcode: bytes[0]! & 15, payload: bytes.subarray(head, size), size }
 }
 
 async function converse({ port, connections }: Converse): Promise<number> {
