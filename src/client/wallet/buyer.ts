@@ -115,16 +115,23 @@ export class Buyer {
       isRedeemed = true
     }
     try {
-      const { response, index, charged } = await lane.channel.buy(url.href, price, init, {
+      const { response, index, charged, settling } = await lane.channel.buy(url.href, price, init, {
         assess: (more) => {
           redeem()
           return tab.assess(more)
         },
         onRetry: (index, cause) => tab.emit({ kind: 'retried', ...what, channel, index, cause }),
       })
-      const told = charged === undefined ? undefined : money.format(charged)
-      const { status } = response
-      tab.emit({ kind: 'payment', ...what, channel, index, price: money.format(price), charged: told, status })
+      const tell = (said: bigint | undefined): void => {
+        const told = said === undefined ? undefined : money.format(said)
+        const { status } = response
+        tab.emit({ kind: 'payment', ...what, channel, index, price: money.format(price), charged: told, status })
+      }
+      if (settling === undefined) tell(charged)
+      else {
+        tab.leaves(settling)
+        void settling.then(tell)
+      }
       return { response, lane }
     } catch (error) {
       // As the Fetch API has it. What was signed by then is in the ledger, and is paid once.

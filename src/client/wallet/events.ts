@@ -1,7 +1,7 @@
 /** What happens to a wallet's money, as it happens. Amounts are decimal strings in the asset. */
 export type WalletEvent = { readonly host: string; readonly asset: string } & (
   | {
-      /** A request has its answer. */
+      /** A request has its answer; one that is metered while it leaves, once that was read. */
       readonly kind: 'payment'
       readonly method: string
       readonly url: string

@@ -35,6 +35,8 @@ export class Tab {
   #opening: Promise<void> | undefined
   /** Requests and streams under way, over channels that were replaced too. */
   #running = 0
+  /** Answers that are still being read, whose charge is not known. */
+  #leaving = 0
   #waiting: (() => void)[] = []
   /** Why this vendor is paid nothing more, if so. */
   #distrust: string | undefined
@@ -78,7 +80,7 @@ export class Tab {
 
   /** Promises a price out of a channel, which is opened where there is none, and waits while too much is at risk. */
   async promise({ price, risk = price, signal }: Promised): Promise<Lane> {
-    for (;;) {
+    for (let hasAsked = false; ; ) {
       signal?.throwIfAborted()
       this.#assertTrust()
       const lane = this.#usable(price)
@@ -93,7 +95,12 @@ export class Tab {
         this.#running += 1
         return lane
       }
-      if (risky !== undefined && this.#running === 0) throw new RefusedError(risky)
+      if (risky !== undefined && this.#running + this.#leaving === 0) {
+        if (hasAsked) throw new RefusedError(risky)
+        hasAsked = true
+        await unlessAborted(this.#askAll(), signal)
+        continue
+      }
       await unlessAborted(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal)
     }
   }
@@ -101,6 +108,15 @@ export class Tab {
   /** What was promised is signed, or will not be. */
   redeem(lane: Lane, price: bigint): void {
     lane.promised -= price
+  }
+
+  /** The answer is metered while it leaves: what it costs is known once it was read, and at risk until then. */
+  leaves(settling: Promise<unknown>): void {
+    this.#leaving += 1
+    void settling.then(() => {
+      this.#leaving -= 1
+      this.#wake()
+    })
   }
 
   /** A request has ended. */
@@ -173,6 +189,12 @@ export class Tab {
       else if (restOf(lane) < cheapest(offer)) this.retire(lane)
     }
     return found
+  }
+
+  /** Asks the vendor how its channels stand: what it acknowledges now is at risk no more. Where it says nothing, that stays. */
+  async #askAll(): Promise<void> {
+    const unsaid = [...this.#lanes].filter(({ channel: { state } }) => state.paid > state.acknowledged)
+    await Promise.all(unsaid.map(({ channel }) => channel.resend().catch(() => undefined)))
   }
 
   #openOnce(price: bigint): Promise<void> {

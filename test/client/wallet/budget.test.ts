@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { RefusedError } from '../../../src/client/index.ts'
+import { RefusedError, UnansweredError } from '../../../src/client/index.ts'
 import { gate, openStall } from '../../e2e/town.ts'
 import { openShop, price } from '../../vendor/shop.ts'
 import { openMarket, refusalOf } from './market.ts'
@@ -102,6 +102,26 @@ describe('a budget', () => {
     const careful = await open({ budget: { atRisk: '0.00002' } })
     const refusal = await refusalOf(careful.w.fetch(`${stall.url}/goods/tea`))
     expect(refusal.message).toMatch(/0\.00003 USD would be paid to .* and not acknowledged; budget\.atRisk is 0\.00002/)
+  })
+
+  test('of what is at risk asks the vendor what became of a lost answer, before it refuses the next request', async () => {
+    const { stall, shop, open } = await openMarket()
+    let isLossy = true
+    const { w } = await open({
+      budget: { atRisk: '0.00003' },
+      attempts: 2,
+      fetch: async (input, init) => {
+        const response = await fetch(input, init)
+        const isPaid = new Headers(init?.headers).has('Lockstep-Payment')
+        if (isLossy && isPaid) throw new TypeError('the answer was lost on the way')
+        return response
+      },
+    })
+    await expect(w.fetch(`${stall.url}/goods/1`)).rejects.toThrow(UnansweredError)
+    isLossy = false
+    expect((await w.fetch(`${stall.url}/goods/2`)).status).toBe(200)
+    expect(shop.total()).toBe(2)
+    expect(w.paidToday()).toBe('0.00006')
   })
 
   test.each([

@@ -78,8 +78,33 @@ describe('at a paywall', () => {
     const response = await w.fetch(`${url}/chat`, { method: 'POST', body: 'to be or not to be' })
     expect(await response.text()).toBe('to be or not to be ')
     await w.fetch(`${url}/chat`, { method: 'POST', body: 'that is' }).then((next) => next.text())
+    expect(of('payment').map(({ charged }) => charged)).toEqual(['0.0012', '0.0004'])
     await w.close()
     expect(of('closed').map(({ spent }) => spent)).toEqual(['0.0016'])
+  })
+
+  test('a metered answer is at risk until it was read: another waits for it', async () => {
+    const { url, town, open } = await openPlace(({ pay }) => ({
+      'GET /words': pay.metered({ max: '0.01' }, (_, meter) =>
+        meter.stream([new TextEncoder().encode('so '), new TextEncoder().encode('it goes')], { perToken: '0.001' }),
+      ),
+    }))
+    const first = await open()
+    await first.w.stop()
+    const { w } = await openTestWallet(town.bankUrl, { store: first.store, budget: { atRisk: '0.015' } })
+    const order: string[] = []
+    const one = await w.fetch(`${url}/words`)
+    const two = w.fetch(`${url}/words`).then((response) => {
+      order.push('two is served')
+      return response.text()
+    })
+    // Neither is what the first costs known, nor does the second go out, before this.
+    await Promise.all([fetch(url), fetch(url)])
+    order.push('one is read')
+    expect(await one.text()).toBe('so it goes')
+    expect(await two).toBe('so it goes')
+    expect(order).toEqual(['one is read', 'two is served'])
+    expect(w.paidToday()).toBe('0.012')
   })
 
   test('two hundred requests at once are served and charged once each, on a line that eats one answer in twenty', async () => {
