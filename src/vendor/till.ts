@@ -140,6 +140,9 @@ export class Till {
     attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined,
   ): Promise<Refusal | { readonly ok: true; readonly held: Held }> {
     const name = toHex(reference)
+    const known = this.#entries.get(name)?.held
+    // Once a channel is closed its store alone has it: there it is forgotten one day.
+    if (known?.channel.phase === 'closed' && !isBusy(known)) this.#evict(known)
     const entry = this.#entries.get(name) ?? this.#enter(name, this.#origin.load(reference, this.#evicter(name)))
     try {
       const held = await entry.loading

@@ -2,7 +2,8 @@ import { fromHex, toHex } from '../../src/crypto/bytes.ts'
 import { collect } from '../../src/vendor/collect.ts'
 import { type Accusation, accuse } from './adversaries/accuser.ts'
 import type { Cheat } from './adversaries/client.ts'
-import { type Eavesdropping, eavesdrop } from './adversaries/eavesdropper.ts'
+import { type Eavesdropping, eavesdrop, eve } from './adversaries/eavesdropper.ts'
+import { type Collusion, collude } from './adversaries/pair.ts'
 import { type Lie, type Overclaim, overclaim } from './adversaries/vendor.ts'
 import type { Image } from './engine/disk.ts'
 import { pairOf } from './engine/network.ts'
@@ -45,6 +46,13 @@ export type Action = {
   | { readonly do: 'eavesdrop'; readonly how: Eavesdropping; readonly message: number; readonly at: number }
   | { readonly do: 'arm'; readonly party: string; readonly how: Cheat | Lie }
   | { readonly do: 'overclaim'; readonly vendor: string; readonly channel: number; readonly how: Overclaim }
+  | {
+      readonly do: 'collude'
+      readonly client: string
+      readonly vendor: string
+      readonly how: Collusion
+      readonly channel: number
+    }
   | { readonly do: 'accuse'; readonly kind: Accusation; readonly channel: number }
   | { readonly do: 'part' | 'heal'; readonly between: readonly [string, string] }
   | { readonly do: 'pass'; readonly seconds: number }
@@ -134,7 +142,7 @@ async function perform(world: World, action: Action): Promise<void> {
       return node?.process && scheduler.run(node.process, () => node.job(action.job))
     }
     case 'eavesdrop':
-      return scheduler.run(undefined, () => eavesdrop(world, action.how, action.message, action.at))
+      return scheduler.run(eve, () => eavesdrop(world, action.how, action.message, action.at))
     case 'arm':
       world.armed.set(action.party, action.how)
       return undefined
@@ -142,6 +150,12 @@ async function perform(world: World, action: Action): Promise<void> {
       const vendor = world.vendors.find(({ name }) => name === action.vendor)
       if (vendor?.process === undefined) return undefined
       return scheduler.run(vendor.process, () => overclaim(world, vendor, action.channel, action.how))
+    }
+    case 'collude': {
+      const client = world.clients.find(({ name }) => name === action.client)
+      const vendor = world.vendors.find(({ name }) => name === action.vendor)
+      if (client?.process === undefined || vendor === undefined) return undefined
+      return scheduler.run(client.process, () => collude(world, { client, vendor }, action.how, action.channel))
     }
     case 'accuse':
       return scheduler.run(undefined, () => accuse(world, action.kind, action.channel))

@@ -1,6 +1,7 @@
 import { accusations } from './adversaries/accuser.ts'
 import { cheats } from './adversaries/client.ts'
 import { eavesdroppings } from './adversaries/eavesdropper.ts'
+import { collusions } from './adversaries/pair.ts'
 import { lies, overclaims } from './adversaries/vendor.ts'
 
 /** What must happen somewhere in a run that is long enough: a simulation that does not try it shows nothing about it. */
@@ -14,6 +15,8 @@ export const kinds: readonly string[] = [
   ...['badOpening', 'equivocation', 'overcharge', 'record', 'opened from the first'].map((proof) => `proof: ${proof}`),
   ...accusations.map((kind) => `framing: ${kind}`),
   ...eavesdroppings.map((how) => `eavesdropper: ${how}`),
+  'eavesdropper: open',
+  ...collusions.map((how) => `collusion: ${how}`),
   ...cheats.map((how) => `cheat: ${how}`),
   ...lies.filter((how) => how !== 'silence').map((how) => `lie: ${how}`),
   ...overclaims.map((how) => `overclaim: ${how}`),

@@ -3,7 +3,8 @@ import { fromHex, toHex } from '../../src/crypto/bytes.ts'
 import { managementPaths } from '../../src/http/management.ts'
 import { collectFrom, doJob, pass, programsOf, start } from './actions.ts'
 import { accusations, accuse } from './adversaries/accuser.ts'
-import { eavesdrop, eavesdroppings } from './adversaries/eavesdropper.ts'
+import { eavesdrop, eavesdroppings, eve } from './adversaries/eavesdropper.ts'
+import { openFromWire } from './adversaries/opener.ts'
 import { overclaim, overclaims } from './adversaries/vendor.ts'
 import { checkEnd } from './guarantees/ending.ts'
 import { isHonest } from './guarantees/truth.ts'
@@ -83,10 +84,11 @@ async function tryEverything(world: World): Promise<void> {
   const { scheduler, ground } = world
   for (const [at, how] of eavesdroppings.entries()) {
     for (let message = 0; message < triesOfEach; message++) {
-      await scheduler.run(undefined, () => eavesdrop(world, how, message * 3 + at, ground.plan.seed + message))
+      await scheduler.run(eve, () => eavesdrop(world, how, message * 3 + at, ground.plan.seed + message))
     }
   }
   await runAll(world)
+  openFromWire(world)
 }
 
 const triesOfEach = 3

@@ -2,6 +2,7 @@ import { type Action, type Job, nodesOf, programsOf, type Trouble } from './acti
 import { accusations } from './adversaries/accuser.ts'
 import { cheats } from './adversaries/client.ts'
 import { eavesdroppings } from './adversaries/eavesdropper.ts'
+import { collusions } from './adversaries/pair.ts'
 import { lies, overclaims } from './adversaries/vendor.ts'
 import { createRandom, type Random } from './engine/random.ts'
 import type { Effect, Outcome } from './engine/scheduler.ts'
@@ -13,17 +14,19 @@ import type { World } from './world.ts'
 /** What a seed makes of the world. */
 export function planWorld(seed: number): WorldPlan {
   const random = createRandom(seed)
+  // A pair of both kinds shares what it has.
+  const isPair = random.chance(0.08)
   const clients = Array.from(
     { length: 1 + random.below(2) },
-    (): ClientPlan => ({
-      isByzantine: random.chance(0.35),
+    (_, at): ClientPlan => ({
+      isByzantine: random.chance(0.3) || (isPair && at === 0),
       lockScheme: random.chance(0.75) ? 'schnorr' : 'ecdsa-xor',
     }),
   )
   const vendors = Array.from(
     { length: 1 + random.below(2) },
-    (): VendorPlan => ({
-      isByzantine: random.chance(0.25),
+    (_, at): VendorPlan => ({
+      isByzantine: random.chance(0.22) || (isPair && at === 0),
       unitPrice: 1 + random.below(20),
       segmentLength: 4 + random.below(60),
       nodes: random.chance(0.25) ? 2 : 1,
@@ -227,6 +230,7 @@ function chooseMalice({ clients, vendors }: World, random: Random): Untimed {
     cheat: cheating.length > 0 ? 1 : 0,
     lie: lying.length > 0 ? 1 : 0,
     overclaim: lying.length > 0 ? 0.15 : 0,
+    collude: cheating.length > 0 && lying.length > 0 ? 0.3 : 0,
     accuse: 0.3,
   })
   switch (kind) {
@@ -239,6 +243,10 @@ function chooseMalice({ clients, vendors }: World, random: Random): Untimed {
     case 'overclaim': {
       const vendor = random.pick(lying).name
       return { do: 'overclaim', vendor, channel: random.below(4), how: random.pick(overclaims) }
+    }
+    case 'collude': {
+      const [client, vendor] = [random.pick(cheating).name, random.pick(lying).name]
+      return { do: 'collude', client, vendor, how: random.pick(collusions), channel: random.below(4) }
     }
     case 'accuse':
       return { do: 'accuse', kind: random.pick(accusations), channel: random.below(8) }

@@ -21,6 +21,7 @@ import {
   checkSettlement,
   checkWithdrawal,
 } from './guarantees/money.ts'
+import { watchNonces } from './guarantees/nonces.ts'
 import { checkRefusal, checkTaking } from './guarantees/refusals.ts'
 import { type SecretWatch, watchSecrets } from './guarantees/secrets.ts'
 import { checkStream } from './guarantees/streams.ts'
@@ -69,7 +70,15 @@ export async function createWorld(plan: WorldPlan, listen?: (line: string) => vo
   const secrets = watchSecrets(ground, (channelId) => isClosed(bank!, channelId))
   let bank: BankParty | undefined
   let world: World | undefined
-  const truth: Truth = { ground, bank: () => bank!, clients, vendors, channels: new Map(), purchases: new Map() }
+  const truth: Truth = {
+    ground,
+    bank: () => bank!,
+    clients,
+    vendors,
+    channels: new Map(),
+    purchases: new Map(),
+    nonces: watchNonces(ground),
+  }
   const checkTaken = createTakenCheck(truth)
   const network = createNetwork({
     scheduler,

@@ -5,6 +5,7 @@ import { headerNames } from '../../../src/http/headers.ts'
 import { managementPaths } from '../../../src/http/management.ts'
 import { amount, unixSeconds } from '../../../src/wire/amount.ts'
 import { parseBase64url, toBase64url } from '../../../src/wire/base64url.ts'
+import * as Checkpoint from '../../../src/wire/Checkpoint.ts'
 import * as Close from '../../../src/wire/Close.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
 import * as Command from '../../../src/wire/Command.ts'
@@ -12,6 +13,7 @@ import * as Frame from '../../../src/wire/Frame.ts'
 import { sizes } from '../../../src/wire/kinds.ts'
 import * as Transcript from '../../../src/wire/Transcript.ts'
 import type { Message } from '../engine/network.ts'
+import type { Process } from '../engine/scheduler.ts'
 import { findChannel, openedOf } from '../guarantees/truth.ts'
 import { asset, identityOf, network } from '../parties/cast.ts'
 import type { World } from '../world.ts'
@@ -28,6 +30,8 @@ export type Eavesdropping =
   | 'splice'
   | 'flip'
   | 'nextCoin'
+  | 'checkpoint'
+  | 'stream'
   | 'spend'
   | 'claim'
   | 'closing'
@@ -42,6 +46,8 @@ export const eavesdroppings: readonly Eavesdropping[] = [
   'splice',
   'flip',
   'nextCoin',
+  'checkpoint',
+  'stream',
   'spend',
   'claim',
   'closing',
@@ -50,8 +56,15 @@ export const eavesdroppings: readonly Eavesdropping[] = [
   'counterfeit',
 ]
 
+/** Its program, which nothing stops. */
+export const eve: Process = { party: 'eve', run: 0, alive: true }
+
 /** `message` and `at` choose among what was seen. Does nothing where nothing fits. */
 export function eavesdrop(world: World, how: Eavesdropping, message: number, at: number): void {
+  if (how === 'stream') {
+    repeatStream(world, message, at)
+    return
+  }
   const { wire } = world.network
   const seen = wire[wire.length - 1 - (message % Math.max(1, wire.length))]
   if (seen === undefined) return
@@ -88,6 +101,10 @@ function make(world: World, seen: Message, how: Eavesdropping, at: number): Omit
     case 'nextCoin':
     case 'spend':
       return frame && { ...seen, path: `/item/eve-${at}`, headers: headersWith(seen, forge(frame, how)) }
+    case 'checkpoint':
+      return frame && withCheckpoint(seen, frame, at)
+    case 'stream':
+      return undefined
     case 'claim':
     case 'closing':
     case 'release':
@@ -97,6 +114,38 @@ function make(world: World, seen: Message, how: Eavesdropping, at: number): Omit
     case 'counterfeit':
       return counterfeit(world, at)
   }
+}
+
+/** Messages of a stream, as they were, over a connection of its own: what came before may be left out. */
+function repeatStream({ ground, sockets }: World, message: number, at: number): void {
+  const { seen } = sockets
+  const chosen = seen[seen.length - 1 - (message % Math.max(1, seen.length))]
+  if (chosen === undefined) return
+  ground.count('eavesdropper: stream')
+  const own = seen.filter(({ connection }) => connection === chosen.connection)
+  const sent = own.slice(at % 3 === 0 ? own.indexOf(chosen) : 0)
+  const path = at % 2 === 0 ? chosen.path : `/stream/eve-${at}-5`
+  const socket = new sockets.WebSocket(`ws://${chosen.to}${path}`)
+  socket.onopen = () => {
+    for (const one of sent) socket.send(new Uint8Array(one.message))
+  }
+}
+
+/** A checkpoint over more than was paid, under the only key that it has. */
+function withCheckpoint(seen: Message, frame: Frame.Payment, at: number): Message {
+  const channelId = concat(frame.reference, sha256(frame.reference).subarray(16))
+  const forged = Checkpoint.sign(identityOf('eve').key, channelId, {
+    segment: frame.segment + 1,
+    index: frame.index - (at % 2),
+    amount: amount(1000n),
+    transcript: frame.digest,
+    nextAnchor: sha256(frame.coin),
+    nextUnitPrice: amount(1n),
+    nextLength: at % 1024,
+  })
+  const name = headerNames.checkpoint.toLowerCase()
+  const headers = seen.headers.filter(([key]) => key !== name)
+  return { ...seen, headers: [...headers, [name, toBase64url(Checkpoint.encode(forged))]] }
 }
 
 /** What goes to the bank, or in the vendor's name: signed with the only key that it has. */

@@ -23,11 +23,22 @@ export interface StreamHost {
 }
 
 export interface Sockets {
+  /** What clients sent and servers got, oldest first. */
+  readonly seen: readonly SeenFrame[]
   /** What stands in the place of the runtime's own. */
   readonly WebSocket: typeof globalThis.WebSocket
   addHost(name: string, host: StreamHost): void
   /** Breaks the connections of a process that is gone. */
   disconnect(process: Process): void
+}
+
+/** A message of a stream, as whoever listens has it. */
+export interface SeenFrame {
+  readonly connection: number
+  /** The host, and what was asked of it. */
+  readonly to: string
+  readonly path: string
+  readonly message: Uint8Array
 }
 
 export interface SocketsOptions {
@@ -98,6 +109,7 @@ export function createSockets(options: SocketsOptions): Sockets {
   const { scheduler } = options
   const hosts = new Map<string, StreamHost>()
   const connections = new Set<Connection>()
+  const seen: SeenFrame[] = []
   let count = 0
 
   /** The client's end, as the runtime's own class has it. */
@@ -108,14 +120,17 @@ export function createSockets(options: SocketsOptions): Sockets {
     onmessage: (event: { readonly data: ArrayBuffer }) => void = () => undefined
     onclose: () => void = () => undefined
     readonly #connection: Connection
+    readonly #number = ++count
+    readonly #host: string
 
     constructor(url: string) {
       const client = scheduler.current
       if (client === undefined) throw new Error('only a simulated program opens a socket')
       const { host, pathname, search } = new URL(url)
+      this.#host = host
       const found = hosts.get(host)
       const server = found?.process() ?? { party: host, run: 0, alive: false }
-      const connection = new Connection(options, `w${++count} ${client.party}>${host}`, { client, server })
+      const connection = new Connection(options, `w${this.#number} ${client.party}>${host}`, { client, server })
       this.#connection = connection
       connections.add(connection)
       connection.heard.client = {
@@ -137,7 +152,12 @@ export function createSockets(options: SocketsOptions): Sockets {
         connection.break()
         return
       }
-      connection.heard.server = { message: (bytes) => session.receive(bytes), gone: () => session.leave() }
+      const message = (bytes: Uint8Array): void => {
+        if (connection.ends.client.party !== 'eve')
+          seen.push({ connection: this.#number, to: this.#host, path, message: bytes })
+        session.receive(bytes)
+      }
+      connection.heard.server = { message, gone: () => session.leave() }
       connection.ask('client', 'opened', () => this.onopen())
     }
 
@@ -151,6 +171,7 @@ export function createSockets(options: SocketsOptions): Sockets {
   }
 
   return {
+    seen,
     WebSocket: SimulatedSocket as unknown as typeof globalThis.WebSocket,
     addHost: (name, host) => void hosts.set(name, host),
     disconnect(process) {

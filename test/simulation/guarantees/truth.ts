@@ -8,6 +8,7 @@ import type { Ground } from '../engine/world.ts'
 import type { BankParty } from '../parties/bank.ts'
 import type { ClientParty, Purchase } from '../parties/client.ts'
 import type { VendorParty } from '../parties/vendor.ts'
+import type { NonceWatch } from './nonces.ts'
 
 /** What really happened, whatever the parties say of it. Channels are named by their id in hex. */
 export interface Truth {
@@ -18,6 +19,7 @@ export interface Truth {
   readonly channels: Map<string, Channel>
   /** By the digest that the payment names, in hex. */
   readonly purchases: Map<string, Purchase>
+  readonly nonces: NonceWatch
 }
 
 /** A channel, from its proposal on. */

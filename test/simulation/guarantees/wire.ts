@@ -8,6 +8,7 @@ import * as Closing from '../../../src/wire/Closing.ts'
 import * as Frame from '../../../src/wire/Frame.ts'
 import { kinds } from '../../../src/wire/kinds.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
+import * as Transaction from '../../../src/wire/Transaction.ts'
 import type { Answer, Message } from '../engine/network.ts'
 import type { ClientParty } from '../parties/client.ts'
 import type { JournalFile } from '../parties/journal.ts'
@@ -46,6 +47,7 @@ export function checkStreamFrame(
     return
   }
   if (message[0] === kinds.payment) checkPayment(truth, client, message)
+  if (message[0] === kinds.checkpoint) truth.nonces.checkpoint(message)
   if (message[0] !== kinds.tick) return
   const tick = Frame.parseTick(message)
   const file = fileOf(client, message)
@@ -61,7 +63,13 @@ function checkPayment(truth: Truth, client: ClientParty, frame: Uint8Array): voi
   const stored = parsed.ok ? fileOf(client, frame)?.payments.get(parsed.value.index) : undefined
   if (stored === undefined || !equal(stored.frame, frame)) {
     truth.ground.violate('G8', `${client.name} sends a payment that its journal does not have`)
-  } else findChannel(truth, referenceIn(frame))?.sent.add(stored.index)
+    return
+  }
+  const channel = referenceIn(frame)
+  findChannel(truth, channel)?.sent.add(stored.index)
+  if (client.plan.lockScheme !== 'schnorr' || parsed?.ok !== true) return
+  const transaction = stored.core.subarray(0, Transaction.transactionLayout.size)
+  truth.nonces.receipt(channel, { commitment: parsed.value.commitment, transaction })
 }
 
 function fileOf({ disk }: ClientParty, frame: Uint8Array): JournalFile | undefined {
@@ -82,7 +90,8 @@ function checkClient(truth: Truth, client: ClientParty, { path, headers, body }:
   const along = headers.find(([name]) => name === headerNames.checkpoint.toLowerCase())
   const checkpoint = along && parseBase64url(along[1], Checkpoint.size)
   const signed = checkpoint?.ok === true ? Checkpoint.parse(checkpoint.value) : undefined
-  if (signed?.ok === true) {
+  if (signed?.ok === true && checkpoint?.ok === true) {
+    truth.nonces.checkpoint(checkpoint.value)
     const { reference, segment } = signed.value
     const state = [...client.disk.files].find(([id]) => id.startsWith(toHex(reference)))?.[1].state
     const isStored = state !== undefined && segment <= state.segment.number
