@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../src/crypto/bytes.ts'
+import { toHex } from '../../src/crypto/bytes.ts'
 import { collect } from '../../src/vendor/collect.ts'
 import { type Accusation, accuse } from './adversaries/accuser.ts'
 import type { Cheat } from './adversaries/client.ts'
@@ -35,7 +35,8 @@ export type Action = {
   | { readonly do: 'deposit'; readonly client: string; readonly amount: number }
   | { readonly do: 'wait' }
   | { readonly do: 'job'; readonly job: Job }
-  | { readonly do: 'errand'; readonly party: string; readonly errand: Errand; readonly channel: number }
+  | { readonly do: 'sync'; readonly client: string }
+  | { readonly do: 'errand'; readonly vendor: string; readonly errand: Errand; readonly channel: number }
   | { readonly do: 'finish'; readonly effect: string; readonly outcome: Outcome }
   | { readonly do: 'hold' | 'unhold'; readonly effect: string }
   | { readonly do: 'crash'; readonly party: string; readonly kept: number }
@@ -100,6 +101,8 @@ async function perform(world: World, action: Action): Promise<void> {
         else if (action.do === 'stream') client.stream(channel, vendor, action.plan)
         else client[action.do](channel)
       })
+    case 'sync':
+      return onClient(world, action.client, (client) => client.sync())
     case 'collect':
       return collectFrom(world, action)
     case 'deposit': {
@@ -213,26 +216,17 @@ export async function pass(world: World, seconds: number): Promise<void> {
   }
 }
 
-/** A party's errand about one of the channels that its disk has, in the order of their ids. */
+/** A vendor's errand about one of the channels that its disk has, in the order of their ids. */
 async function errand(
   world: World,
-  action: { readonly party: string; readonly errand: Errand; readonly channel: number },
+  action: { readonly vendor: string; readonly errand: Errand; readonly channel: number },
 ): Promise<void> {
-  const party = [...world.clients, ...world.vendors].find(({ name }) => name === action.party)
-  if (party?.process === undefined) return
-  const id = channelsOf(world, party.name)[action.channel]
-  if (id === undefined) return
-  const place = { ground: world.ground, scheduler: world.scheduler, network: world.network, sockets: world.sockets }
-  await world.scheduler.run(party.process, () => runErrand(place, party, action.errand, fromHex(id)))
-}
-
-/** Ids of the channels that a party knows from its disk. */
-function channelsOf(world: World, party: string): readonly string[] {
-  const client = world.clients.find(({ name }) => name === party)
-  if (client !== undefined) return [...client.disk.files.keys()].toSorted()
-  const vendor = world.vendors.find(({ name }) => name === party)
-  const rows = vendor?.disk.look('SELECT channel_id FROM channels ORDER BY channel_id') ?? []
-  return rows.map((row) => toHex(row.channel_id as Uint8Array))
+  const vendor = world.vendors.find(({ name }) => name === action.vendor)
+  if (vendor?.process === undefined) return
+  const row = vendor.disk.look('SELECT channel_id FROM channels ORDER BY channel_id')[action.channel]
+  if (row === undefined) return
+  const id = row.channel_id as Uint8Array
+  await world.scheduler.run(vendor.process, () => runErrand(world, vendor, action.errand, id))
 }
 
 async function atBank(world: World, work: (bank: World['bank']['bank']) => Promise<unknown>): Promise<void> {

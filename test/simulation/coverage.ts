@@ -13,6 +13,8 @@ export const kinds: readonly string[] = [
   ...['closed', 'closed for nothing', 'expired', 'release from the bank'].map((close) => `close: ${close}`),
   ...['claimed', 'forgotten'].map((job) => `job: ${job}`),
   ...['badOpening', 'equivocation', 'overcharge', 'record', 'opened from the first'].map((proof) => `proof: ${proof}`),
+  ...['schnorr', 'ecdsa-xor'].map((scheme) => `proof: opened from the last, ${scheme}`),
+  ...['closed', 'expired'].map((how) => `settled: ${how}`),
   ...accusations.map((kind) => `framing: ${kind}`),
   ...eavesdroppings.map((how) => `eavesdropper: ${how}`),
   'eavesdropper: open',

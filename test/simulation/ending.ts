@@ -39,6 +39,10 @@ export async function endWorld(world: World): Promise<void> {
     await runAll(world)
   }
   await expireAll(world)
+  for (const client of world.clients) {
+    await world.scheduler.run(client.process, () => client.sync())
+    await runAll(world)
+  }
   await checkEnd(world, deadlines)
 }
 
@@ -155,7 +159,6 @@ function openDeadlines({ bank }: World): ReadonlySet<string> {
  */
 async function closeAll(world: World): Promise<void> {
   const { clients, vendors, scheduler, ground } = world
-  const place = { ground, scheduler, network: world.network, sockets: world.sockets }
   for (const client of clients) {
     if (client.plan.isByzantine) continue
     for (const [at, channel] of client.channels.entries()) {
@@ -170,10 +173,8 @@ async function closeAll(world: World): Promise<void> {
         ground.violate('G7', `${client.name} cannot close a channel with ${vendor.name}: no receipt opens`)
       }
     }
-    for (const id of client.disk.files.keys()) {
-      await scheduler.run(client.process, () => runErrand(place, client, 'leaveRelease', fromHex(id)))
-      await runAll(world)
-    }
+    await scheduler.run(client.process, () => client.sync())
+    await runAll(world)
   }
 }
 
@@ -196,12 +197,11 @@ async function runWithoutRelease(world: World): Promise<void> {
 
 async function collectAll(world: World): Promise<void> {
   const { vendors, scheduler, ground } = world
-  const place = { ground, scheduler, network: world.network, sockets: world.sockets }
   for (const vendor of vendors) {
     if (vendor.plan.isByzantine) continue
     const channels = vendor.disk.look('SELECT channel_id FROM channels ORDER BY channel_id')
     for (const { channel_id: id } of channels) {
-      await scheduler.run(vendor.process, () => runErrand(place, vendor, 'fetchRelease', id as Uint8Array))
+      await scheduler.run(vendor.process, () => runErrand(world, vendor, 'fetchRelease', id as Uint8Array))
       await runAll(world)
     }
     for (let channel = 0; channel < channels.length; channel++) {

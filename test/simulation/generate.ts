@@ -144,6 +144,7 @@ function chooseOfClient(world: World, random: Random): Untimed {
     stream: open.length === 0 ? 0 : 0.12,
     refresh: rare * 0.02,
     resend: rare * 0.03,
+    sync: rare * 0.01,
     close: rare * 0.02,
   })
   if (wanted === 'open') {
@@ -160,6 +161,7 @@ function chooseOfClient(world: World, random: Random): Untimed {
     }
     return { do: 'stream', client: name, channel: random.pick(open), plan }
   }
+  if (wanted === 'sync') return { do: 'sync', client: name }
   return { do: wanted, client: name, channel: random.below(channels.length) }
 }
 
@@ -172,13 +174,9 @@ function chooseOfVendor(world: World, random: Random): Untimed {
   return { do: 'vendorJob', node: random.pick(nodesOf(world)).name, job: random.pick(['claimDue', 'archive']) }
 }
 
-function chooseErrand({ clients, vendors }: World, random: Random): Untimed {
-  const isVendor = random.chance(0.6)
-  const party = random.pick<{ readonly name: string }>(isVendor ? vendors : clients).name
-  const errand = random.pick<Errand>(
-    isVendor ? ['leaveClosing', 'fetchRelease', 'withdraw', 'forget'] : ['leaveRelease', 'expire'],
-  )
-  return { do: 'errand', party, errand, channel: random.below(4) }
+function chooseErrand({ vendors }: World, random: Random): Untimed {
+  const errand = random.pick<Errand>(['leaveClosing', 'fetchRelease', 'withdraw', 'forget'])
+  return { do: 'errand', vendor: random.pick(vendors).name, errand, channel: random.below(4) }
 }
 
 function chooseOfEffects({ scheduler, ground }: World, random: Random, temper: Temper): Untimed {

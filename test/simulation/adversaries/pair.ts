@@ -18,7 +18,6 @@ import * as Terms from '../../../src/wire/Terms.ts'
 import { grantDigest } from '../../../src/wire/Transaction.ts'
 import { identityOf, urlOf } from '../parties/cast.ts'
 import type { ClientParty } from '../parties/client.ts'
-import { runErrand } from '../parties/errands.ts'
 import type { VendorParty } from '../parties/vendor.ts'
 import type { World } from '../world.ts'
 
@@ -65,7 +64,7 @@ export function collude(
   const send = (path: string, body: Uint8Array): void =>
     void world.network.inject({ from: vendor.name, to: 'bank', method: 'POST', path, headers: [], body })
   const claim = (): void => send(bankPaths.close, claimOf(channel, vendor, claimed))
-  if (how === 'both ends' && client.process !== undefined) runErrand(world, client, 'expire', channel.channelId)
+  if (how === 'both ends') client.sync()
   claim()
   if (how !== 'overcharge') return
   const closing = Closing.sign(identityOf(vendor.name).key, {

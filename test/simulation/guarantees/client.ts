@@ -29,9 +29,9 @@ export function checkJournal(truth: Truth, client: ClientParty, { channelId: id,
   if (paid > channel.funds) ground.violate('G3', `${client.name} revealed ${paid} of ${channel.funds}`)
   if (acknowledged > agreed) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, agreed to ${agreed}`)
   if (acknowledged > paid) ground.violate('G3', `${client.name} acknowledged ${acknowledged}, paid ${paid}`)
-  // Where nothing was paid there is a closing, and nothing to release.
-  const isReleased = (state.release ?? state.closing) !== undefined
-  if (frozen !== undefined && !isReleased && !channel.vendor.plan.isByzantine && !channel.isRolledBack) {
+  // Stated, or settled at the bank: then there is nothing to accuse anybody of.
+  const isOver = state.closing !== undefined || frozen?.endsWith('ended at its bank') === true
+  if (frozen !== undefined && !isOver && !channel.vendor.plan.isByzantine && !channel.isRolledBack) {
     ground.violate('G8', `${client.name} accuses an honest vendor: ${frozen}`)
   }
 }

@@ -33,6 +33,8 @@ export async function checkEnd(world: World, claimable: ReadonlySet<string>): Pr
   }))
   for (const one of ended) checkPaid(world, one, claimable.has(one.id.toUpperCase()) || claimable.has(one.id))
   checkRefunds(world)
+  checkOutcomes(world, ended)
+  checkDoubts(world)
   checkReceipts(world, ended)
   checkByzantine(world)
   checkCheckpoints(world)
@@ -74,6 +76,54 @@ function checkRefunds({ ground, bank, clients, deposits }: World): void {
     const { acknowledged, attempted } = deposits.get(name)!
     if (came < acknowledged || came > attempted) {
       ground.violate('G10', `${came} of deposits are booked; ${acknowledged} of ${attempted} were acknowledged`)
+    }
+  }
+}
+
+/** G3, G11: a client knows what became of its channels, and lost no more than the vendor's last word says. */
+function checkOutcomes({ ground, clients, truth }: World, ended: readonly Ended[]): void {
+  for (const { name, plan, disk } of clients) {
+    if (plan.isByzantine) continue
+    const outcomes = new Map(
+      disk.disk
+        .look('SELECT channel_id, settled, returned FROM outcomes')
+        .map((row) => [
+          toHex(row.channel_id as Uint8Array),
+          { settled: row.settled as bigint, returned: row.returned as bigint },
+        ]),
+    )
+    for (const { id, settled } of ended) {
+      const channel = truth.channels.get(id)
+      // A journal that was put back to before it was opened does not know it.
+      if (channel?.client.name !== name || !disk.files.has(id)) continue
+      const outcome = outcomes.get(id)
+      if (outcome?.settled !== settled) {
+        ground.violate(
+          'G11',
+          `${name} believes that ${outcome?.settled} of a channel went to its vendor; it was ${settled}`,
+        )
+        continue
+      }
+      const closing = disk.files.get(id)?.state?.closing
+      const last = closing && Closing.parse(closing)
+      if (last?.ok === true && settled - outcome.returned > last.value.spent) {
+        ground.violate(
+          'G3',
+          `${name} lost ${settled - outcome.returned}; its vendor's last word was ${last.value.spent}`,
+        )
+      }
+    }
+  }
+}
+
+/** G5: what was served and not charged is in doubt, or another run of it came to an end since. */
+function checkDoubts({ ground, truth }: World): void {
+  for (const { vendor, books, runs, isRolledBack } of truth.channels.values()) {
+    if (vendor.plan.isByzantine || isRolledBack) continue
+    for (const [index, all] of runs) {
+      const { status } = books.payments.get(index) ?? {}
+      const isListed = status === 'running' || status === 'charged' || all.at(-1)?.state === 'failed'
+      if (!isListed) ground.violate('G5', `payment ${index} was served, and is ${status ?? 'not stored'}`)
     }
   }
 }

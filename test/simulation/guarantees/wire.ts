@@ -1,7 +1,7 @@
 import { equal, toHex } from '../../../src/crypto/bytes.ts'
 import { bankPaths } from '../../../src/http/bank.ts'
 import { headerNames } from '../../../src/http/headers.ts'
-import { managementPaths } from '../../../src/http/management.ts'
+import { managementPaths, parseReleased } from '../../../src/http/management.ts'
 import { parseBase64url } from '../../../src/wire/base64url.ts'
 import * as Checkpoint from '../../../src/wire/Checkpoint.ts'
 import * as Closing from '../../../src/wire/Closing.ts'
@@ -9,7 +9,7 @@ import * as Frame from '../../../src/wire/Frame.ts'
 import { kinds } from '../../../src/wire/kinds.ts'
 import * as Statement from '../../../src/wire/Statement.ts'
 import * as Transaction from '../../../src/wire/Transaction.ts'
-import type { Answer, Message } from '../engine/network.ts'
+import { type Answer, describe, type Message } from '../engine/network.ts'
 import type { ClientParty } from '../parties/client.ts'
 import type { JournalFile } from '../parties/journal.ts'
 import { type Channel, findChannel, macsOf, referenceOf, type Truth } from './truth.ts'
@@ -115,6 +115,7 @@ function checkVendor(truth: Truth, message: Message, { status, headers, body }: 
   const carried = headers.find(([name]) => name === headerNames.statement.toLowerCase())
   const bytes = carried && parseBase64url(carried[1], Statement.size)
   if (bytes?.ok === true) checkStatement(truth, channel, bytes.value)
+  if (message.path === managementPaths.release) checkReleased(truth, channel, message, { status, headers, body })
   if (status !== 200 || message.path !== managementPaths.ask) return
   if (body.length === Statement.size) checkStatement(truth, channel, body)
   if (body.length !== Closing.size) return
@@ -122,6 +123,19 @@ function checkVendor(truth: Truth, message: Message, { status, headers, body }: 
   if (closing === undefined || !equal(closing, body)) {
     truth.ground.violate('G10', `${channel.vendor.name} states a closing that it has not stored`)
   }
+}
+
+/** G7: the release of an honest client opens every receipt of the prefix. */
+function checkReleased({ ground }: Truth, channel: Channel, { from }: Message, answer: Answer): void {
+  if (from !== channel.client.name || channel.client.plan.isByzantine || channel.isRolledBack) return
+  const said = describe(answer)
+  if (said === 'ReleaseInvalid') ground.violate('G7', `${channel.vendor.name} cannot open the receipts of ${from}`)
+  if (said !== '200') return
+  const released = parseReleased(new TextDecoder().decode(answer.body))
+  const opened = released.ok ? released.value.receiptsOpened : 0
+  const due = channel.books.contiguous + 1
+  if (opened !== due) ground.violate('G7', `${channel.vendor.name} opened ${opened} of ${due} receipts`)
+  ground.count(`proof: opened from the last, ${channel.client.plan.lockScheme}`)
 }
 
 function checkStatement({ ground }: Truth, channel: Channel, bytes: Uint8Array): void {

@@ -36,6 +36,8 @@ export interface ClientParty {
   refresh(channel: PayingChannel): void
   resend(channel: PayingChannel): void
   close(channel: PayingChannel): void
+  /** Asks the bank what became of all its channels, and does what is due there. */
+  sync(): void
 }
 
 export interface StreamPlan {
@@ -110,9 +112,15 @@ export function createClientParty(
       now: () => ground.clockOf(name),
       random: ground.randomOf(name),
       fetch: (input, init) => network.fetch(input, init),
+      silenceMs,
     })
     own.wallet = wallet
     channels = [...(await wallet.channels())]
+    await resume(wallet)
+  }
+
+  /** What the bank opened without its answer coming. */
+  const resume = async (wallet: Wallet): Promise<void> => {
     const resumed = await wallet.resume()
     channels = [...channels, ...resumed.filter((one) => !channels.some((known) => nameOf(known) === nameOf(one)))]
   }
@@ -201,9 +209,19 @@ export function createClientParty(
     refresh: (channel) => begin('refresh', async () => void (await channel.refresh()), channel),
     resend: (channel) => begin('resend', async () => void (await channel.resend()), channel),
     close: (channel) => begin('close', async () => void (await channel.close()), channel),
+    sync: () =>
+      begin('sync', async (wallet) => {
+        await resume(wallet)
+        const { ended, failed } = await wallet.sync()
+        for (const { outcome } of ended) ground.count(`settled: ${outcome.status}`)
+        for (const { cause } of failed) isExpected(cause, `${name} settles`, ground)
+      }),
   }
   return party
 }
+
+/** Longer than a step waits for timers: else every purchase would end in a checkpoint. */
+const silenceMs = 20_000
 
 const ended: ReadonlySet<unknown> = new Set(['ChannelClosed', 'ChannelSuspended', 'ChannelExpired', 'LifeTooShort'])
 

@@ -10,8 +10,8 @@ import type { ClientParty } from './client.ts'
 import { isExpected } from './faults.ts'
 import type { VendorParty } from './vendor.ts'
 
-/** What a party takes to the bank by itself, where no part of its own program does: each names a channel by its id. */
-export type Errand = 'expire' | 'leaveRelease' | 'leaveClosing' | 'fetchRelease' | 'withdraw' | 'forget'
+/** What a party does about one of its channels where no part of its own program does. A client's is `expire`. */
+export type Errand = 'expire' | 'leaveClosing' | 'fetchRelease' | 'withdraw' | 'forget'
 
 /** Runs an errand in the party's program. Nothing waits for it. `withdrawn`: how much, where it withdraws. */
 export function runErrand(
@@ -28,14 +28,9 @@ export function runErrand(
   work.catch((error: unknown) => isExpected(error, `${party.name} ${errand}`, place.ground))
 }
 
+/** Asks for what is in a channel, whatever became of it. */
 async function errandOfClient(place: Place, party: ClientParty, errand: Errand, channelId: Uint8Array): Promise<void> {
   if (errand === 'expire') await command(place, party.name, { kind: 'expire', channelId })
-  if (errand !== 'leaveRelease') return
-  const made = party.disk.fileOf(channelId)?.state?.release
-  if (made === undefined) return
-  // Before a claim the account vouches for it; after one it proves itself.
-  const answer = await command(place, party.name, { kind: 'release', release: made })
-  if (answer.status !== 200) await send(place, bankPaths.release, made)
 }
 
 async function errandOfVendor(
