@@ -14,6 +14,8 @@ export interface JournalFile {
   state: ChannelState | undefined
   readonly payments: Map<number, StoredPayment>
   isRetired: boolean
+  /** Its bank has said what became of it. */
+  isEnded: boolean
 }
 
 /** A client's journal on its disk, with the file that carries its generation on another. */
@@ -67,10 +69,11 @@ export function createJournalDisk(): JournalDisk {
       if (task === 'propose') {
         const proposed = args[1] as ProposedChannel
         const name = toHex(proposed.channelId)
-        files.set(name, { proposed, state: undefined, payments: new Map(), isRetired: false })
+        files.set(name, { proposed, state: undefined, payments: new Map(), isRetired: false, isEnded: false })
         return { channelId: name, payment: undefined }
       }
       if (task === 'retire') for (const file of files.values()) file.isRetired = true
+      if (task === 'end') files.get(toHex(args[1] as Uint8Array))!.isEnded = true
       if (task !== 'commit') return undefined
       const { channelId, state, payment } = args[1] as Change
       const name = toHex(channelId)
@@ -93,6 +96,7 @@ export function createJournalDisk(): JournalDisk {
           state: channel.state,
           payments: new Map(payments.map((payment) => [payment.index, payment])),
           isRetired: 'reason' in channel,
+          isEnded: false,
         })
       }
     },
