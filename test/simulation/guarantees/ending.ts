@@ -230,8 +230,9 @@ function storedOf({ id, client, vendor, books }: Channel):
   const channelId = fromHex(id)
   const look = (sql: string): readonly Row[] => vendor.disk.look(sql, { channelId })
   const [row] = look('SELECT commitment, release FROM channels WHERE channel_id = :channelId')
-  const terms = Terms.parse(client.disk.files.get(id)!.proposed.terms)
-  if (row === undefined || !terms.ok) return undefined
+  const file = client.disk.files.get(id)
+  const terms = file && Terms.parse(file.proposed.terms)
+  if (row === undefined || terms?.ok !== true) return undefined
   const encoded = look('SELECT core FROM payments WHERE channel_id = :channelId ORDER BY number')
     .map(({ core }) => core as Uint8Array)
     .slice(0, books.contiguous)

@@ -157,7 +157,13 @@ export function createClientParty(
       running = { process, access, wallet: undefined }
       channels = []
     },
-    wake: () => attempt('wake', wake()),
+    wake() {
+      const own = running
+      wake().catch((error: unknown) => {
+        // A program that cannot read its journal ends.
+        if (isExpected(error, `${name} wakes`, ground) && running === own && own?.wallet === undefined) party.crash(1)
+      })
+    },
     crash(kept) {
       for (const write of running?.access.underway.slice(0, kept) ?? []) write()
       if (running !== undefined) scheduler.kill(running.process)
