@@ -170,7 +170,7 @@ async function perform(world: World, action: Action): Promise<void> {
       network.partitions.delete(pairOf(...action.between))
       return undefined
     case 'pass':
-      return pass(world, action.seconds)
+      return pass(world, action.seconds, 2)
     case 'skew':
       ground.count('fault: clock')
       ground.skew(action.party, action.seconds)
@@ -206,13 +206,13 @@ export function doJob(world: World, job: Job): Promise<void> {
   return world.scheduler.run(world.bank.process, () => void atBank(world, (bank) => bank[job]()))
 }
 
-/** Time goes by, and a bank that is up counts it: it beats at least once a minute. */
-export async function pass(world: World, seconds: number): Promise<void> {
+/** Time goes by, and a bank that is up counts it: it beats at least once a minute. So many effects may happen after each. */
+export async function pass(world: World, seconds: number, effectsMax?: number): Promise<void> {
   for (let left = seconds; left > 0; left -= 59) {
     world.ground.advance(Math.min(left, 59) * 1000)
     if (world.bank.process === undefined) continue
     await doJob(world, 'beat')
-    await runAll(world, 2)
+    await runAll(world, effectsMax)
   }
 }
 

@@ -169,7 +169,10 @@ async function closeAll(world: World): Promise<void> {
       await scheduler.run(client.process, () => client.close(channel))
       if ((ground.plan.seed + at) % 4 === 2) await runWithoutRelease(world)
       await runAll(world)
-      if (mayClose && client.disk.fileOf(channel.state.channelId)?.state?.release === undefined) {
+      const file = client.disk.fileOf(channel.state.channelId)
+      // A vendor that has begun to claim takes no more payments, and cannot close over those that it does not have.
+      const hasAll = world.truth.channels.get(toHex(channel.state.channelId))?.books.contiguous === file?.payments.size
+      if (mayClose && hasAll && file?.state?.release === undefined) {
         ground.violate('G7', `${client.name} cannot close a channel with ${vendor.name}: no receipt opens`)
       }
     }
@@ -183,7 +186,7 @@ function isClosable({ truth, ground }: World, { state }: PayingChannel): boolean
   const channel = truth.channels.get(toHex(state.channelId))
   if (channel === undefined || !isHonest(channel) || channel.isRestored || channel.isRolledBack) return false
   const { books, vendor } = channel
-  const isOver = (books.closing ?? books.claim) !== undefined || state.frozen !== undefined
+  const isOver = books.phase !== 'open' || (books.closing ?? books.claim) !== undefined || state.frozen !== undefined
   return !isOver && state.index > 0 && state.terms.expiresAt > ground.clockOf(vendor.name)
 }
 
@@ -231,9 +234,9 @@ async function collectAll(world: World): Promise<void> {
 async function passDeadlines(world: World): Promise<void> {
   const { bank, ground } = world
   const [last] = bank.disk.look(
-    `SELECT max(deadline) AS deadline, max(expires_at) AS expires FROM channels WHERE status = 'open'`,
+    `SELECT max(expires_at) AS expires, max(deadline - expires_at) AS grace FROM channels WHERE status = 'open'`,
   )
-  if (last === undefined || last.deadline === null) return
+  if (last === undefined || last.expires === null) return
   const until = (time: unknown): number => Number(time as bigint) - Number(ground.clockOf('bank'))
   while (until(last.expires) > 0) {
     ground.advance(Math.min(until(last.expires) + 1, 590) * 1000)
@@ -241,7 +244,9 @@ async function passDeadlines(world: World): Promise<void> {
     await runAll(world)
   }
   const [clock] = bank.disk.look('SELECT wall FROM clock')
-  const grace = Number(last.deadline as bigint) - Number(last.expires as bigint)
-  await pass(world, grace + 120 + Math.max(0, Number(ground.clockOf('bank')) - Number(clock!.wall as bigint)))
+  await pass(
+    world,
+    Number(last.grace as bigint) + 120 + Math.max(0, Number(ground.clockOf('bank')) - Number(clock!.wall as bigint)),
+  )
   await runAll(world)
 }

@@ -128,6 +128,8 @@ function repeatStream({ ground, sockets }: World, message: number, at: number): 
   const socket = new sockets.WebSocket(`ws://${chosen.to}${path}`)
   socket.onopen = () => {
     for (const one of sent) socket.send(new Uint8Array(one.message))
+    // Who stays keeps a stream under way that it made its own.
+    socket.close()
   }
 }
 
