@@ -59,7 +59,9 @@ async function answerAsk(options: ClosingOptions, request: Request): Promise<Res
     return bytesResponse(Statement.encode(statementOf(held, 0, 0n), held.channel.macs.statement))
   }
   const closing = await close(options, held)
-  return closing.ok ? bytesResponse(closing.closing) : turnedResponse({ ...closing, held })
+  if (closing.ok) return bytesResponse(closing.closing)
+  await options.till.confirm(held)
+  return turnedResponse({ ...closing, held })
 }
 
 async function answerResend({ till }: ClosingOptions, request: Request): Promise<Response> {
@@ -90,7 +92,10 @@ async function answerRelease(options: ClosingOptions, request: Request): Promise
   if (!found.ok) return problemResponse(found)
   const released = await within(options.releaseWaitMs ?? 10_000, release(options, found.held, body))
   if (released === undefined) return new Response(null, { status: 202, headers: { ...noStore, 'Retry-After': '1' } })
-  if (!released.ok) return problemResponse(released)
+  if (!released.ok) {
+    await options.till.confirm(found.held)
+    return problemResponse(released)
+  }
   return Response.json(
     { channelId: toHex(found.held.channel.channelId), receiptsOpened: released.receiptsOpened },
     { headers: noStore },
