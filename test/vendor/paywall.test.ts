@@ -159,24 +159,28 @@ describe('an unpaid request', () => {
 })
 
 describe('a price', () => {
-  test.each([
-    '0.0000001',
-    '-1',
-    '1e3',
-    '',
-    'abc',
-    '.5',
-    '1.',
-    '01',
-    ' 1',
-    '1,5',
-    '9223372036854.775808',
-    1 as unknown as string,
-  ])('that is %j is refused where its route is made', async (price) => {
+  test('that is none is refused where its route is made, and never rounded', async () => {
     const { pay } = await openPayTown()
-    expect(() => pay.each(price, () => new Response())).toThrow(PriceError)
-    expect(() => pay.metered({ max: price }, () => new Response())).toThrow(/a price is a decimal string in USD/)
-    expect(() => pay.price('1', { max: price })).toThrow(PriceError)
+    const none = [
+      '0.0000001',
+      '-1',
+      '1e3',
+      '',
+      'abc',
+      '.5',
+      '1.',
+      '01',
+      ' 1',
+      '1,5',
+      '9223372036854.775808',
+      1 as unknown as string,
+    ]
+    for (const price of none) {
+      expect(() => pay.each(price, () => new Response())).toThrow(PriceError)
+      expect(() => pay.metered({ max: price }, () => new Response())).toThrow(/a price is a decimal string in USD/)
+      expect(() => pay.price('1', { max: price })).toThrow(PriceError)
+    }
+    expect(() => pay.price('2', { max: '1' })).toThrow('the price 2 USD is above the ceiling 1')
   })
 
   test('may be made for a request, which nobody pays who is not told of it', async () => {
