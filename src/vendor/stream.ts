@@ -307,7 +307,8 @@ export class StreamSession {
   }
 
   #send(message: Uint8Array): void {
-    this.#options.socket.send(message, () => undefined)
+    // What waits for room on the connection waits for this too, whatever was sent last.
+    this.#options.socket.send(message, () => this.#wake())
   }
 
   #stop(): void {

@@ -300,6 +300,40 @@ describe('a slow client', () => {
   })
 })
 
+test('a stream whose connection was full goes on once there is room, whatever left it last', async () => {
+  const town = await openTown({ wallet: { path: ':memory:' } })
+  const channel = await openChannel(town)
+  const leaving: { readonly message: Uint8Array; readonly left: () => void }[] = []
+  const socket = {
+    send: (message: Uint8Array, left: () => void) => leaving.push({ message, left }),
+    close: () => undefined,
+    bufferedAmount: 0,
+    readyState: 1,
+  }
+  const target = `${town.stall.url}/count/9`
+  const { till, errors } = town.stall
+  const onError = (error: unknown): void => void errors.push(error)
+  const session = new StreamSession({ till, route: count, params: { to: '9' }, target, socket, onError })
+  const digest = requestDigest({ method: 'GET', target })
+  const kindsSent = (): readonly (number | undefined)[] => leaving.map(({ message: [kind] }) => kind)
+  const first = await channel.pay(price, digest)
+  await session.receive(channel.attachment)
+  await session.receive(first.frame)
+  await until(() => leaving.length === 1, 'the first unit')
+  leaving[0]!.left()
+  socket.bufferedAmount = 100_000
+  await session.receive((await channel.pay(price, digest, { previous: first.index })).frame)
+  await until(() => leaving.length === 2, 'the statement of the first payment')
+  await aWhile()
+  expect(kindsSent()).toEqual([kinds.delivery, kinds.statement])
+  socket.bufferedAmount = 0
+  leaving[1]!.left()
+  await until(() => leaving.length > 2, 'the second unit')
+  expect(kindsSent()).toEqual([kinds.delivery, kinds.statement, kinds.delivery])
+  await session.leave()
+  expect(errors).toEqual([])
+})
+
 describe('a stream ends with a problem, and nothing more is charged', () => {
   test.each([
     ['text', 'Malformed', 'hello'],
