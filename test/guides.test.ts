@@ -1,6 +1,9 @@
+import { once } from 'node:events'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
 import { wallet } from '../src/client/index.ts'
+import { launch } from './cli/processes.ts'
 import { onEnd } from './e2e/town.ts'
 import { type Guide, openGuide } from './guides/guide.ts'
 
@@ -66,6 +69,28 @@ describe('the guide to paying from an agent', () => {
     expect(ledger).toMatch(/0\.0004 +0\.05 +USD +POST +http.*\/translate\n/)
     expect(ledger).toMatch(/paid today: 0\.\d+\n127\.0\.0\.1:\d+ open 0\.0\d+ of 1\n$/)
     expect(guide.files).toEqual(['shop.ts', 'agent.ts', 'refused.ts', 'approve.ts', 'stream.ts', 'ledger.ts'])
+  })
+})
+
+describe('the guide to putting a proxy before a service', () => {
+  test('has a service, a file and programs that sell and buy as it says', async () => {
+    const guide = await openGuide('docs/guides/put-a-proxy-before-a-service.md')
+    const upstream = await guide.start('service.ts')
+    const config = ['proxy', '--config', join(guide.folder, 'proxy.json'), '--upstream', upstream]
+    const { child, ended } = launch([...config, '--bank', guide.bankUrl, '--port', '0', '--json'], {
+      env: { SERVICE_KEY: 'secret' },
+    })
+    onEnd(async () => {
+      child.kill('SIGKILL')
+      await ended
+    })
+    const [line] = (await once(createInterface(child.stdout!), 'line')) as [string]
+    const { url } = JSON.parse(line) as { readonly url: string }
+    // 5 words at 0.50 and 2 at 1.50 for a million.
+    const said = "{ sky: 'blue' }\nIt depends.\n/weather/graz 0.001\n/v1/chat/completions 0.000006\n"
+    expect(await guide.run('client.ts', [url])).toBe(said)
+    const own = await guide.start('proxy.ts', { UPSTREAM: upstream })
+    expect(await guide.run('client.ts', [own])).toContain('/v1/chat/completions 0.000009\n')
   })
 })
 

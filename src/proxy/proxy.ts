@@ -1,12 +1,22 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
 import { answering, type Handler } from '../vendor/answering.ts'
-import { callerOf } from '../vendor/connection.ts'
-import { type Paywall, problemResponse, type RunningServer, serve } from '../vendor/index.ts'
+import { callerOf, toRequest } from '../vendor/connection.ts'
+import {
+  type Paywall,
+  problemResponse,
+  type RunningServer,
+  type StreamRoute,
+  type StreamSource,
+  serve,
+} from '../vendor/index.ts'
 import { readBody } from '../vendor/responses.ts'
 import { requestHeaders } from './headers.ts'
 import { segmentsOf } from './paths.ts'
-import { ProxyError, type ProxyRoute, readOtherwise, readRules, ruleFor } from './rules.ts'
+import { type Cost, ProxyError, type ProxyRoute, readOtherwise, readRules, ruleFor, type StreamRate } from './rules.ts'
 import { askForUsage, meterTokens } from './tokens.ts'
 import { type Sent, Upstream } from './upstream.ts'
+import { messagesOf, tunnel } from './webSocket.ts'
 
 export interface ProxyOptions {
   readonly pay: Paywall
@@ -29,9 +39,9 @@ export interface ProxyOptions {
 
 /** A service behind payment. */
 export interface Proxy {
-  /** All of it as one function of the Fetch API. */
+  /** All of it but WebSockets, as one function of the Fetch API. */
   readonly fetch: (request: Request) => Promise<Response>
-  /** The same as a server of `node:http`: on loopback unless told otherwise, port 0 takes a free one. */
+  /** All of it as a server of `node:http`: on loopback unless told otherwise, port 0 takes a free one. */
   listen(at?: { readonly host?: string; readonly port?: number }): Promise<RunningServer>
   /** Ends servers and connections to the service. The paywall stays open. */
   close(): Promise<void>
@@ -55,27 +65,34 @@ export function proxy(options: ProxyOptions): Proxy {
   const rest = readOtherwise(pay, otherwise)
   const upstream = new Upstream({ upstream: addressOf(options.upstream), timeoutMs, onError })
 
-  /** The request as the service gets it. */
-  function sent(request: Request, body: Uint8Array): Sent {
-    const { pathname, search, origin } = new URL(request.url)
-    const headers = requestHeaders(request.headers, {
+  /** Headers of a request as the service gets them. */
+  function headersOf(request: Request): Headers {
+    return requestHeaders(request.headers, {
       caller: callerOf(request),
-      publicUrl: new URL(publicUrl ?? origin),
+      publicUrl: new URL(publicUrl ?? request.url),
       authorization: options.authorization,
       trustProxy,
     })
-    return { method: request.method, path: pathname + search, headers, body }
+  }
+
+  /** The request as the service gets it. */
+  function sent(request: Request, body: Uint8Array): Sent {
+    const { pathname, search } = new URL(request.url)
+    return { method: request.method, path: pathname + search, headers: headersOf(request), body }
+  }
+
+  function costOf({ method, url }: Request): Cost | undefined {
+    const segments = segmentsOf(new URL(url).pathname)
+    return segments && (ruleFor(rules, { method, segments })?.cost ?? rest)
   }
 
   const handle: Handler = async (request) => {
     const own = await pay.handle(request)
     if (own !== undefined) return own
-    const { pathname } = new URL(request.url)
-    const segments = segmentsOf(pathname)
-    if (segments === undefined) {
+    const cost = costOf(request)
+    if (cost === undefined) {
       return problemResponse({ reason: 'NotFound', detail: 'this path can be read in more than one way' })
     }
-    const cost = ruleFor(rules, { method: request.method, segments })?.cost ?? rest
     switch (cost.kind) {
       case 'refused':
       case 'stream':
@@ -102,6 +119,38 @@ export function proxy(options: ProxyOptions): Proxy {
     }
   }
 
+  /** What a WebSocket of the service sends, for a price. */
+  function streamOf(path: string, rate: StreamRate): StreamRoute {
+    const source: StreamSource = async function* (request, { signal }) {
+      const { pathname, search } = new URL(request.url)
+      const target = publicUrl === undefined ? pathname + search : request.url.slice(publicUrl.length)
+      const messages = messagesOf(upstream.handshake({ path: target, headers: headersOf(request) }), signal)
+      for await (const message of messages) {
+        // Of those that come in one second together, each text is a line.
+        yield rate.second !== undefined && typeof message === 'string' ? `${message}\n` : message
+      }
+    }
+    const sold = rate.second === undefined ? pay.perToken(rate.message, source) : pay.perSecond(rate.second, source)
+    pay.list('GET', path, sold.tag)
+    return { path, price: sold.tag.offered!, source: sold.source }
+  }
+  const streams = rules.flatMap(({ path, cost }) => (cost.kind === 'stream' ? [streamOf(path, cost.rate)] : []))
+
+  /** WebSockets that cost nothing: both sides say what they like. */
+  const tunnels = new Set<Duplex>()
+  function upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const request = toRequest(incoming, new Uint8Array(0))
+    if (request === undefined || request.headers.get('Upgrade')?.toLowerCase() !== 'websocket') return false
+    if (costOf(request)?.kind !== 'free') return false
+    const { path, headers } = sent(request, new Uint8Array(0))
+    headers.set('Connection', 'Upgrade')
+    headers.set('Upgrade', 'websocket')
+    tunnels.add(socket)
+    socket.once('close', () => tunnels.delete(socket))
+    tunnel(upstream.handshake({ path, headers }), { socket, head }, onError)
+    return true
+  }
+
   const servers: RunningServer[] = []
   return {
     fetch: answering([handle], onError),
@@ -109,11 +158,12 @@ export function proxy(options: ProxyOptions): Proxy {
       const { bodySizeMax, closing } = pay
       const reached = publicUrl === undefined ? {} : { publicUrl }
       const common = { ...at, ...reached, till: closing.till, bodySizeMax, onError }
-      const server = await serve({ ...common, streams: [], handlers: () => [handle] })
+      const server = await serve({ ...common, streams, upgrade, handlers: () => [handle] })
       servers.push(server)
       return server
     },
     async close() {
+      for (const socket of tunnels) socket.destroy()
       await Promise.all(servers.splice(0).map((server) => server.close()))
       upstream.close()
     },

@@ -3,6 +3,7 @@ import { Agent as SecureAgent, request as secure } from 'node:https'
 import { Readable } from 'node:stream'
 import { problemResponse } from '../vendor/index.ts'
 import { endToEnd } from './headers.ts'
+import type { Handshake } from './webSocket.ts'
 
 export interface UpstreamOptions {
   readonly upstream: URL
@@ -43,6 +44,12 @@ export class Upstream {
         ? problemResponse({ reason: 'UpstreamTimeout', detail: 'the service behind this one did not answer in time' })
         : problemResponse({ reason: 'UpstreamFailed', detail: 'the service behind this one cannot be reached' })
     }
+  }
+
+  /** Where a WebSocket of the service is. */
+  handshake({ path, headers }: Pick<Sent, 'path' | 'headers'>): Handshake {
+    const { upstream, timeoutMs } = this.#options
+    return { url: new URL(upstream.origin + this.#base + path), headers, timeoutMs }
   }
 
   close(): void {

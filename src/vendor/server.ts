@@ -19,6 +19,8 @@ export interface ServeOptions {
   /** Given the public address: what answers a request, each leaving it to the next one, the last to a 404. */
   readonly handlers: (publicUrl: string) => readonly Handler[]
   readonly streams: readonly StreamRoute[]
+  /** Takes a connection that asks for another protocol than a stream's, and tells whether it did. */
+  readonly upgrade?: (incoming: IncomingMessage, socket: Duplex, head: Buffer) => boolean
   /** The address clients know this server by; its own one where left out. */
   readonly publicUrl?: string
   /** Bytes of a request body: none are read beyond. */
@@ -69,7 +71,9 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const events = eventStreams(sold)
   respond = answering([events.handle, ...options.handlers(publicUrl)], onError)
   const sockets = serveStreams(sold)
-  server.on('upgrade', (incoming, socket, head) => sockets.upgrade(incoming, socket, head))
+  server.on('upgrade', (incoming, socket, head) => {
+    if (options.upgrade?.(incoming, socket, head) !== true) sockets.upgrade(incoming, socket, head)
+  })
   return {
     url,
     async close() {

@@ -32,6 +32,8 @@ const routes: ProxyOptions['routes'] = [
   { match: 'POST /v1/embeddings', price: { ...tokenPrice, prompt: '0.02', completion: '0', per: 1_000_000 } },
   { match: 'POST /v1/*', price: tokenPrice },
   { match: 'POST /silent/*', price: tokenPrice },
+  { match: 'GET /ticks/:count', price: { message: '0.0001' } },
+  { match: 'GET /echo', price: 'free' },
   { match: '/never', price: '0.001' },
   { match: '/broken', price: '0.001' },
   { match: '/cut', price: '0.001' },

@@ -1,9 +1,10 @@
-/** A service that knows nothing of payments, written with Express: a weather report, an OpenAI-compatible model, and trouble. */
+/** A service that knows nothing of payments, written with Express: a weather report, an OpenAI-compatible model, WebSockets, and trouble. */
 
 import { once } from 'node:events'
-import type { IncomingHttpHeaders, Server } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import express, { type Response } from 'express'
+import { WebSocketServer } from 'ws'
 
 export interface Service {
   readonly url: string
@@ -124,8 +125,24 @@ export async function openService(): Promise<Service> {
   const server = await new Promise<Server>((resolve) => {
     const starting = app.listen(0, '127.0.0.1', () => resolve(starting))
   })
+  const sockets = new WebSocketServer({
+    server,
+    verifyClient: ({ req }: { req: IncomingMessage }) => /^\/(?:ticks|echo)\b/.test(req.url!),
+  })
+  sockets.on('connection', (socket, { url = '/', method = 'GET', headers }) => {
+    asked.push({ method, url, headers, body: undefined })
+    socket.once('close', () => {
+      left += 1
+    })
+    const [, count] = /^\/ticks\/(\d+)$/.exec(url) ?? []
+    for (let tick = 0; tick < Number(count); tick++) socket.send(`tick ${tick}`)
+    // An endless one says nothing more, and stays.
+    if (url.startsWith('/ticks') && Number(count) < 1000) socket.close()
+    socket.on('message', (said, isBinary) => socket.send(said, { binary: isBinary }))
+  })
   const close = async (): Promise<void> => {
     const closed = new Promise((resolve) => server.close(resolve))
+    for (const socket of sockets.clients) socket.terminate()
     server.closeAllConnections()
     await closed
   }
