@@ -39,6 +39,7 @@ describe('a proxy', () => {
     expect(pay.offer().routes).toMatchObject([
       { method: 'GET', path: '/weather/:city', price },
       { method: 'POST', path: '/v1/embeddings', price: 50_000n, metered: true },
+      { method: 'GET', path: '/ticks/:count', price: 100n, per: 'unit' },
     ])
   })
 
