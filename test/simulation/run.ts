@@ -132,6 +132,7 @@ async function runAll(options: {
   await share(orders, (report) => {
     for (const [name, count] of report.counts) counts.set(name, (counts.get(name) ?? 0) + count)
     hashes.set(report.seed, report.traceHash)
+    if (hashes.size % 100 === 0) console.error(`${hashes.size} of ${seeds} seeds`)
     if (report.failure === undefined) return 'on'
     failures.push(report.failure)
     console.error(report.failure)

@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/client/index.ts'
 import { headerNames } from '../../src/http/headers.ts'
+import { managementPaths } from '../../src/http/management.ts'
 import type { Batch, StreamRoute, VendorStore } from '../../src/vendor/index.ts'
 import * as Frame from '../../src/wire/Frame.ts'
+import * as Statement from '../../src/wire/Statement.ts'
 import { openRaw } from '../e2e/rawStream.ts'
 import {
   gate,
@@ -243,7 +245,12 @@ describe('a statement', () => {
     const waiting = channel.fetch(`${town.stall.url}/goods/milk`, price)
     await until(async () => (await town.stall.running(channel)) === 1, 'the checkpoint is accepted')
     expect((await town.stall.held(channel)).channel.segments.at(-1)?.number).toBe(1)
-    expect(await channel.refresh()).toMatchObject({ segment: 0, contiguous: 1 })
+    // The client's own question would bring the checkpoint along, and wait for it.
+    const question = Frame.encodeAsk({ reference: referenceOf(channel), ask: 'statement' }, channel.state.macs.frame)
+    const url = `${town.stall.url}${managementPaths.ask}`
+    const answer = await fetch(url, { method: 'POST', body: new Uint8Array(question) })
+    const statement = Statement.parse(new Uint8Array(await answer.arrayBuffer()), channel.state.macs.statement)
+    expect(statement).toMatchObject({ ok: true, value: { segment: 0, contiguous: 1 } })
     expect(channel.state.checkpoint).toBeDefined()
     open()
     expect((await waiting).status).toBe(200)

@@ -54,7 +54,16 @@ export async function openWallet(options: PayingWalletOptions, platform: Platfor
     if (event.kind === 'payment') tell(options.onPayment, event)
   }
   const spending = new Spending(limits, money)
-  const context = { opener, desk, money, limits, spending, channelLife: BigInt(channelLife), emit }
+  const context = {
+    opener,
+    desk,
+    money,
+    limits,
+    spending,
+    channelLife: BigInt(channelLife),
+    patienceMs: timeoutMs,
+    emit,
+  }
   const wallet = new PayingWallet({ options, home, fetch, lines, ask, context })
   await wallet.resume()
   return wallet

@@ -21,6 +21,8 @@ export interface TabContext {
   readonly limits: Limits
   readonly spending: Spending
   readonly channelLife: bigint
+  /** How long a request waits for others that nobody reads the answers of. */
+  readonly patienceMs: number
   readonly emit: (event: WalletEvent) => void
 }
 
@@ -101,7 +103,11 @@ export class Tab {
         await unlessAborted(this.#askAll(), signal)
         continue
       }
-      await unlessAborted(new Promise<void>((resolve) => this.#waiting.push(resolve)), signal)
+      const isWoken = await unlessAborted(this.#change(), signal)
+      if (!isWoken && risky !== undefined && this.#running === 0) {
+        const unread = `answers not read to their end: ${this.#leaving}; read or cancel them`
+        throw new RefusedError({ ...risky, detail: `${risky.detail}; ${unread}` })
+      }
     }
   }
 
@@ -191,6 +197,18 @@ export class Tab {
     return found
   }
 
+  /** Something has changed, or nothing has for long. */
+  async #change(): Promise<boolean> {
+    const { promise, resolve } = Promise.withResolvers<boolean>()
+    const timer = setTimeout(() => resolve(false), this.#context.patienceMs)
+    this.#waiting.push(() => resolve(true))
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
   /** Asks the vendor how its channels stand: what it acknowledges now is at risk no more. Where it says nothing, that stays. */
   async #askAll(): Promise<void> {
     const unsaid = [...this.#lanes].filter(({ channel: { state } }) => state.paid > state.acknowledged)
@@ -267,13 +285,13 @@ const runningMax = 512
 const secondsOfDay = 86_400n
 
 /** What is waited for goes on without who gave it up. */
-async function unlessAborted(waiting: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return waiting
   const { promise, reject } = Promise.withResolvers<never>()
   const abort = (): void => reject(signal.reason as Error)
   signal.addEventListener('abort', abort)
   try {
-    await Promise.race([waiting, promise])
+    return await Promise.race([waiting, promise])
   } finally {
     signal.removeEventListener('abort', abort)
   }

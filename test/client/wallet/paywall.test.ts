@@ -3,7 +3,7 @@ import type { Routes } from '../../../src/vendor/index.ts'
 import { onEnd } from '../../e2e/town.ts'
 import { openLossyProxy } from '../../vendor/lossyProxy.ts'
 import { openPayTown, type PayTown } from '../../vendor/town.ts'
-import { openTestWallet, type TestWallet } from './market.ts'
+import { openTestWallet, refusalOf, type TestWallet } from './market.ts'
 
 async function openPlace(
   routes: (town: PayTown) => Routes,
@@ -105,6 +105,20 @@ describe('at a paywall', () => {
     expect(await two).toBe('so it goes')
     expect(order).toEqual(['one is read', 'two is served'])
     expect(w.paidToday()).toBe('0.012')
+  })
+
+  test('a metered answer that nobody reads is not waited for without an end', async () => {
+    const { url, town } = await openPlace(({ pay }) => ({
+      'GET /words': pay.metered({ max: '0.01' }, (_, meter) =>
+        meter.stream([new TextEncoder().encode('so '), new TextEncoder().encode('it goes')], { perToken: '0.001' }),
+      ),
+    }))
+    const { w } = await openTestWallet(town.bankUrl, { timeoutMs: 500, budget: { atRisk: '0.015' } })
+    const unread = await w.fetch(`${url}/words`)
+    const refusal = await refusalOf(w.fetch(`${url}/words`))
+    expect(refusal.message).toMatch(/budget\.atRisk is 0\.015 USD; answers not read to their end: 1; read or/)
+    await unread.body?.cancel()
+    expect(await (await w.fetch(`${url}/words`)).text()).toBe('so it goes')
   })
 
   test('two hundred requests at once are served and charged once each, on a line that eats one answer in twenty', async () => {
