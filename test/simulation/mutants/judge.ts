@@ -31,6 +31,8 @@ export function judge({ folder, first, seeds, steps }: Probe): Promise<Found> {
   const script = join(folder, 'test/simulation/mutants/probe.ts')
   const child = spawn(process.execPath, ['--no-warnings', script, ...[first, seeds, steps].map(String)], {
     cwd: folder,
+    // Of what one mutant leaves as it is the next one finds the compiled code.
+    env: { ...process.env, NODE_COMPILE_CACHE: join(folder, '.compiled') },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   running.add(child)
