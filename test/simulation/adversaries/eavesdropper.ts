@@ -59,13 +59,29 @@ export const eavesdroppings: readonly Eavesdropping[] = [
 /** Its program, which nothing stops. */
 export const eve: Process = { party: 'eve', run: 0, alive: true }
 
+/** Those that are made of a payment. */
+const ofPayments: ReadonlySet<Eavesdropping> = new Set<Eavesdropping>([
+  'redirect',
+  'resend',
+  'splice',
+  'nextCoin',
+  'spend',
+  'claim',
+  'closing',
+  'release',
+])
+
+function hasPayment({ headers }: Message): boolean {
+  return headers.some(([name]) => name === headerNames.payment.toLowerCase())
+}
+
 /** `message` and `at` choose among what was seen. Does nothing where nothing fits. */
 export function eavesdrop(world: World, how: Eavesdropping, message: number, at: number): void {
   if (how === 'stream') {
     repeatStream(world, message, at)
     return
   }
-  const { wire } = world.network
+  const wire = ofPayments.has(how) ? world.network.wire.filter(hasPayment) : world.network.wire
   const seen = wire[wire.length - 1 - (message % Math.max(1, wire.length))]
   if (seen === undefined) return
   const made = make(world, seen, how, at)
