@@ -23,13 +23,12 @@ test('lockstep mcp sells the tools of a server and pays for them, neither side k
   const walletPath = temporaryPath('wallet.db')
   writeFileSync(walletPath.replace('.db', '.key'), `${toHex(account.secret)}\n`, { mode: 0o600 })
   const program = join(root, 'bin/lockstep.js')
-  const sell = ['sell', '--bank', bankUrl, '--store', store, '--price', 'forecast=0.001', '--max', 'story=0.01']
+  const buy = [program, 'mcp', 'buy', '--bank', bankUrl, '--store', walletPath, '--request', '0.005', '--']
+  const priced = ['sell', '--bank', bankUrl, '--store', store, '--price', 'forecast=0.001', '--max', 'story=0.01']
+  const sell = [process.execPath, program, 'mcp', ...priced, '--', process.execPath, plain, notes]
   const transport = new StdioClientTransport({
     command: process.execPath,
-    args: [
-      ...[program, 'mcp', 'buy', '--bank', bankUrl, '--store', walletPath, '--request', '0.005', '--'],
-      ...[process.execPath, program, 'mcp', ...sell, '--', process.execPath, plain, notes],
-    ],
+    args: [...buy, ...sell],
     stderr: 'pipe',
   })
   const client = new Client({ name: 'test', version: '1.0.0' })

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { createServer } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
@@ -50,7 +50,7 @@ async function openWorkshop(kind: Kind, options: Partial<PayingWalletOptions> = 
 
   async function overHttp(): Promise<() => Transport> {
     const sessions = new Map<string, StreamableHTTPServerTransport>()
-    const http = createServer(async (request, response) => {
+    const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
       const known = sessions.get(String(request.headers['mcp-session-id']))
       if (known !== undefined) return known.handleRequest(request, response)
       const transport = new StreamableHTTPServerTransport({
@@ -59,7 +59,8 @@ async function openWorkshop(kind: Kind, options: Partial<PayingWalletOptions> = 
       })
       await createTools(noteIn(notes)).connect(paidTransport(transport as Transport, { pay: town.pay, prices }))
       await transport.handleRequest(request, response)
-    })
+    }
+    const http = createServer((request, response) => void answer(request, response))
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
     onEnd(async () => {
       http.closeAllConnections()
