@@ -284,7 +284,11 @@ class Life {
     const checkpoint = headers.get(headerNames.checkpoint)
     if (checkpoint !== null && this.channel !== undefined) {
       const bytes = read(parseBase64url(checkpoint, Checkpoint.size))
-      this.#note(this.checkpoints, toHex(this.channel.state.channelId), bytes)
+      // It may be of a channel that this one has replaced.
+      const reference = toHex(read(Checkpoint.parse(bytes)).reference)
+      const known = [toHex(this.channel.state.channelId), ...this.opened.keys()]
+      const id = known.find((one) => one.startsWith(reference))
+      if (id !== undefined) this.#note(this.checkpoints, id, bytes)
     }
     const isBought = url.includes('/goods/')
     if (isBought && this.#step.loses === 'request') throw new TypeError('the request was lost')
