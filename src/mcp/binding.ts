@@ -44,22 +44,6 @@ export interface Call {
   readonly params: Readonly<Record<string, unknown>>
 }
 
-/** A request and an answer of HTTP, as the tunnel carries them. */
-export interface Tunnelled {
-  readonly method: string
-  readonly path: string
-  readonly headers: Readonly<Record<string, string>>
-  /** Base64. */
-  readonly body: string
-}
-
-export interface TunnelledAnswer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string>>
-  /** Base64. */
-  readonly body: string
-}
-
 /** The address that stands for a vendor's tools: payments name it, nothing is ever sent there. */
 export function addressOf(vendor: string): string {
   return `https://${vendor.slice(0, 32)}.mcp.invalid`
