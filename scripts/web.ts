@@ -3,7 +3,7 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
-import { rolldown } from 'rolldown'
+import { bundlePage } from './pageBundle.ts'
 
 const root = join(import.meta.dirname, '..')
 const out = join(root, 'dist/web')
@@ -12,15 +12,8 @@ rmSync(out, { recursive: true, force: true })
 mkdirSync(out, { recursive: true })
 for (const name of ['index.html', 'page.css']) cpSync(join(root, 'web', name), join(out, name))
 
-const build = await rolldown({
-  input: { page: join(root, 'web/page.ts') },
-  platform: 'browser',
-  // What is loaded later takes what it shares from the page's own script, not from a third file.
-  preserveEntrySignatures: 'allow-extension',
-})
-const { output } = await build.generate({ format: 'esm', minify: true })
+const { output } = await bundlePage(join(root, 'web/page.ts'))
 for (const file of output) if (file.type === 'chunk') writeFileSync(join(out, file.fileName), file.code)
-await build.close()
 
 /** What the page's script needs before it starts: itself, and what it imports, and what that imports. */
 const chunks = new Map(output.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file]] : [])))

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import chromium from '@sparticuz/chromium'
 import { type BrowserContext, chromium as playwright } from 'playwright-core'
-import { rolldown } from 'rolldown'
+import { bundlePage } from '../../scripts/pageBundle.ts'
 
 /** One process a page: one that is killed takes no other with it. */
 const flags = ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage']
@@ -28,13 +28,7 @@ export type Bundle = ReadonlyMap<string, string>
 
 /** As a browser would get it: no Node.js. */
 export async function bundle(entry: string): Promise<Bundle> {
-  const build = await rolldown({
-    input: { page: entry },
-    platform: 'browser',
-    preserveEntrySignatures: 'allow-extension',
-  })
-  const { output } = await build.generate({ format: 'esm', minify: true })
-  await build.close()
+  const { output } = await bundlePage(entry)
   return new Map(output.flatMap((file) => (file.type === 'chunk' ? [[file.fileName, file.code]] : [])))
 }
 
