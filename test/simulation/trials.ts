@@ -208,8 +208,8 @@ export async function beLate(world: World): Promise<void> {
   switch (ground.plan.seed % 4) {
     case 0: {
       await passUntil(world, expiresAt + 1n)
-      // The vendor's clock is right.
-      ground.skew(vendor.name, Number(ground.clockOf('bank') - ground.clockOf(vendor.name)))
+      // The clocks of the vendor's nodes are right.
+      for (const { name } of vendor.nodes) ground.skew(name, Number(ground.clockOf('bank') - ground.clockOf(name)))
       // Its client believes that it has time.
       const late = Number(ground.clockOf(client.name) - expiresAt) + 60
       ground.skew(client.name, -late)

@@ -14,6 +14,8 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
   // Who has an old copy of its store may not know what it did.
   if (channel?.isRestored === true || channel?.isRolledBack === true) return
   const reason = describe(answer)
+  // Either side's score may be what is too low: one that cheats has lost its own.
+  if (reason === 'ReputationTooLow' && [...vendors.values()].some(({ plan }) => plan.isByzantine)) return
   // A node that another one has taken a channel from may not know of its newest segment.
   const isStale = (vendors.get(message.to)?.plan.nodes ?? 1) > 1 && outdated.has(reason)
   if (isStale) return
