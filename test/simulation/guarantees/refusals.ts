@@ -1,7 +1,10 @@
 import { equal } from '../../../src/crypto/bytes.ts'
 import { bankPaths } from '../../../src/http/bank.ts'
 import type { Reason } from '../../../src/protocol/refusals.ts'
+import * as Open from '../../../src/wire/Open.ts'
 import { type Answer, describe, type Message } from '../engine/network.ts'
+import { identityOf } from '../parties/cast.ts'
+import type { VendorParty } from '../parties/vendor.ts'
 import { findChannel, referenceOf, type Truth } from './truth.ts'
 
 /** G11: nobody honest tells somebody honest that what came is wrong. Faults of the surroundings refuse otherwise. */
@@ -14,8 +17,8 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
   // Who has an old copy of its store may not know what it did.
   if (channel?.isRestored === true || channel?.isRolledBack === true) return
   const reason = describe(answer)
-  // Either side's score may be what is too low: one that cheats has lost its own.
-  if (reason === 'ReputationTooLow' && [...vendors.values()].some(({ plan }) => plan.isByzantine)) return
+  // Either side's score may be what is too low: a vendor that cheats has lost its own.
+  if (reason === 'ReputationTooLow' && vendorOf(truth, message)?.plan.isByzantine === true) return
   // A node that another one has taken a channel from may not know of its newest segment.
   const isStale = (vendors.get(message.to)?.plan.nodes ?? 1) > 1 && outdated.has(reason)
   if (isStale) return
@@ -28,6 +31,14 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
   }
   const isRefused = accusing.has(reason) || (message.to !== 'bank' && reason === 'ReleaseInvalid')
   if (isRefused) ground.violate('G11', `${message.to} refuses what ${message.from} rightly sent: ${reason}`)
+}
+
+/** The vendor that an opening names. */
+function vendorOf({ vendors }: Truth, { path, body }: Message): VendorParty | undefined {
+  const opening = path === bankPaths.open ? Open.parse(body) : undefined
+  if (opening?.ok !== true) return undefined
+  const { vendor } = opening.value.agreed
+  return [...vendors.values()].find(({ name }) => equal(identityOf(name).key.publicKey, vendor))
 }
 
 const outdated: ReadonlySet<string> = new Set<Reason>(['SegmentUnknown', 'IndexOutsideWindow'])
