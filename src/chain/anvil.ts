@@ -167,12 +167,25 @@ async function answers(url: string): Promise<boolean> {
 }
 
 async function request(url: string, method: string, params: readonly unknown[]): Promise<unknown> {
-  const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ jsonrpc: '2.0', id: 1, method, params }),
-  })
-  const answer = (await response.json()) as { readonly result?: unknown; readonly error?: { readonly message: string } }
-  if (answer.error === undefined) return answer.result
-  throw new ChainError('Refused', `Anvil refuses ${method}: ${answer.error.message}. Nothing was changed.`)
+  const { result, error } = await post(url, JSON.stringify({ jsonrpc: '2.0', id: 1, method, params })).catch(
+    (cause) => {
+      throw new ChainError(
+        'Unreachable',
+        `Anvil at ${url} does not answer ${method}: it has ended, and what it held is lost. Start another one, or use the embedded chain.`,
+        { cause },
+      )
+    },
+  )
+  if (error === undefined) return result
+  throw new ChainError('Refused', `Anvil refuses ${method}: ${error.message}. Nothing was changed.`)
+}
+
+interface JsonRpcAnswer {
+  readonly result?: unknown
+  readonly error?: { readonly message: string }
+}
+
+async function post(url: string, body: string): Promise<JsonRpcAnswer> {
+  const response = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+  return (await response.json()) as JsonRpcAnswer
 }

@@ -39,6 +39,13 @@ describe('Anvil', () => {
     expect(error.message).toContain('Anvil refuses eth_nonsense')
   })
 
+  test('says that it has ended, once it has', async () => {
+    const anvil = await startAnvil()
+    await anvil.stop()
+    const error = await chainErrorOf(anvil.fund(account, 1n), 'Unreachable')
+    expect(error.message).toContain(`Anvil at ${anvil.url} does not answer anvil_setBalance: it has ended`)
+  })
+
   test.each(['SIGKILL', 'SIGTERM', 'exit'] as const)('ends with the program that started it: %s', async (ending) => {
     const url = await urlOfProgram(ending)
     await expect.poll(() => fetch(url).then(String, () => 'gone'), { timeout: 5000 }).toBe('gone')
