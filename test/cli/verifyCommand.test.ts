@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -127,6 +127,8 @@ describe('lockstep verify', () => {
       [(dir) => truncate(join(dir, 'receipts.bin'), 100), 'receipts.bin: 100 bytes'],
       [(dir) => writeFile(join(dir, 'sums.txt'), 'fine'), 'sums.txt: no verifier knows this file'],
       [(dir) => mkdir(join(dir, 'more')), 'more: not a plain file'],
+      [(dir) => replaceByLink(join(dir, 'closing.bin'), 'nowhere'), 'closing.bin: it cannot be read (ENOENT)'],
+      [(dir) => replaceByLink(join(dir, 'closing.bin'), 'closing.bin'), 'closing.bin: it cannot be read (ELOOP)'],
       [(dir) => truncate(join(dir, 'transcript.bin'), 2 ** 40), 'transcript.bin: 1099511627776 bytes, and at most'],
     ]
     for (const [damage, says] of damages) {
@@ -265,6 +267,11 @@ async function damaged(dir: string, name: string, offset: number): Promise<strin
   bytes[offset]! ^= 1
   await writeFile(join(copy, name), bytes)
   return copy
+}
+
+async function replaceByLink(path: string, target: string): Promise<void> {
+  await rm(path)
+  await symlink(target, path)
 }
 
 /** The registry with the digits of its address in upper case, as wallets mix them. */

@@ -57,6 +57,8 @@ export type FaultReason =
   | 'FileMissing'
   | 'FileUnexpected'
   | 'FileSize'
+  /** A link that leads nowhere, a file of somebody else. */
+  | 'FileUnreadable'
   /** Bytes that no encoder writes. */
   | 'Malformed'
   /** Sound perhaps, but of another bank or registry than the one trusted. */
@@ -146,10 +148,9 @@ export async function readArchive(
     }
     let first: ArchiveFault | undefined
     for (const name of names) {
-      const path = join(dir, name)
-      const wrong = statFault(name, await stat(path))
-      first ??= wrong
-      if (wrong === undefined) files.set(name, await readFile(path))
+      const found = await readPlainFile(dir, name)
+      if (found instanceof Uint8Array) files.set(name, found)
+      else first ??= found
     }
     return { ...(first ?? { ok: true }), files }
   } catch (error) {
@@ -164,6 +165,15 @@ const filesMax = 64
 /** A million payments and more. */
 const sizeMax = 256 * 1024 * 1024
 const usage = { exitCode: exitCodes.usage } as const
+
+async function readPlainFile(dir: string, name: string): Promise<Uint8Array | ArchiveFault> {
+  const path = join(dir, name)
+  try {
+    return statFault(name, await stat(path)) ?? (await readFile(path))
+  } catch (error) {
+    return fault(name, 'FileUnreadable', `it cannot be read (${codeOf(error)})`)
+  }
+}
 
 function statFault(name: string, stats: Stats): ArchiveFault | undefined {
   if (!stats.isFile()) return fault(name, 'FileUnexpected', 'not a plain file')
