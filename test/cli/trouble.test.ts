@@ -180,6 +180,12 @@ describe('used wrongly', () => {
     writeFileSync(path, `${text}\n`)
     expectOneLine(await lockstep(['keys', path]), `${path} holds no secret key: ${says}`)
   })
+
+  it.skipIf(process.platform === 'win32')('a key file without an end is not read to it', async () => {
+    for (const path of ['/dev/zero', sparse()]) {
+      expectOneLine(await lockstep(['keys', path]), `${path} holds no secret key: 64 hex digits in lower case`)
+    }
+  })
 })
 
 describe('the version', () => {

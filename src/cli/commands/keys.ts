@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { fromHex, isZero, toHex } from '../../crypto/bytes.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { isScalar } from '../../crypto/scalar.ts'
@@ -35,6 +36,9 @@ A secret is only ever read from a file: never from an argument, which other user
   },
 }
 
+/** Characters of a key file that are read: 64, and white space. */
+const textMax = 1024
+
 async function create(path: string): Promise<Uint8Array> {
   let secret: Uint8Array = randomBytes(32)
   while (!isScalar(secret) || isZero(secret)) secret = randomBytes(32)
@@ -52,16 +56,17 @@ async function create(path: string): Promise<Uint8Array> {
 }
 
 async function read(path: string): Promise<Uint8Array> {
-  let text: string
+  let text = ''
   try {
-    text = await readFile(path, 'utf8')
+    // No more than a key may take: what is named by mistake may be large, or have no end.
+    for await (const chunk of createReadStream(path, { encoding: 'utf8', end: textMax })) text += chunk
   } catch (error) {
     throw new CommandError(`${path} cannot be read: make it with "lockstep keys ${path} --new"`, {
       cause: error,
       exitCode: exitCodes.usage,
     })
   }
-  const hex = text.trim()
+  const hex = text.length > textMax ? '' : text.trim()
   const secret = /^[0-9a-f]{64}$/.test(hex) ? fromHex(hex) : undefined
   if (secret !== undefined && isScalar(secret) && !isZero(secret)) return secret
   const why =
