@@ -75,6 +75,8 @@ export async function send(outgoing: ServerResponse, response: Response): Promis
   const giveUp = (): void => void reader?.cancel().catch(() => undefined)
   if (outgoing.destroyed) return giveUp()
   outgoing.once('close', giveUp)
+  // Also while it waits for a client that takes nothing more.
+  reader?.closed.catch(() => outgoing.destroy())
   outgoing.writeHead(response.status, [...response.headers].flat())
   // A client that waits for events hears at once that they will come.
   outgoing.flushHeaders()

@@ -11,6 +11,7 @@ import { methodResponse, problemResponse, type Refused, readBody } from './respo
 import { matchPath } from './routes.ts'
 import { StreamSession } from './stream.ts'
 import type { StreamServerOptions } from './streams.ts'
+import { readTimeoutDefaultMs, unlessUnread } from './unread.ts'
 
 /** Without a public address, each request's own is taken. */
 export type EventStreamOptions = Omit<StreamServerOptions, 'publicUrl'> &
@@ -25,7 +26,7 @@ export interface EventStreams {
 
 /** Paid streams as server-sent events, their payments posted beside them: Design 3.10. */
 export function eventStreams(options: EventStreamOptions): EventStreams {
-  const { streams, publicUrl, onError } = options
+  const { streams, publicUrl, onError, readTimeoutMs = readTimeoutDefaultMs } = options
   const sessions = new Map<string, Open>()
 
   const open = async (request: Request, { origin, pathname, search }: URL): Promise<Response | undefined> => {
@@ -51,7 +52,7 @@ export function eventStreams(options: EventStreamOptions): EventStreams {
     // What is wrong from the start is said by the status.
     if (socket.problem !== undefined) return problemResponse(socket.problem)
     const headers = { 'Content-Type': eventsType, 'Cache-Control': 'private, no-store', [headerNames.stream]: id }
-    return new Response(socket.body, { headers })
+    return new Response(unlessUnread(socket.body, readTimeoutMs), { headers })
   }
 
   const take = async (request: Request): Promise<Response> => {
@@ -109,7 +110,7 @@ function firstMessages(headers: Headers): Refused | { readonly messages: readonl
 
 /** What {@link StreamSession} needs of a socket, as the body of a response. */
 class EventSocket {
-  readonly body: ReadableStream<Uint8Array>
+  readonly body: ReadableStream<Uint8Array<ArrayBuffer>>
   /** Why the session refused the stream, if so. */
   problem: Refused | undefined
   readyState = openState
@@ -122,7 +123,7 @@ class EventSocket {
   constructor(gone: () => void) {
     this.#gone = gone
     let controller: ReadableStreamDefaultController<Uint8Array> | undefined
-    this.body = new ReadableStream<Uint8Array>(
+    this.body = new ReadableStream<Uint8Array<ArrayBuffer>>(
       {
         start: (given) => {
           controller = given

@@ -8,6 +8,7 @@ import type { Statement } from '../wire/Statement.ts'
 import { type Answered, type Held, statementOf } from './held.ts'
 import type { Served } from './purchase.ts'
 import type { Answer } from './store/contract.ts'
+import { readTimeoutDefaultMs, unlessUnread } from './unread.ts'
 
 /** Why something is refused, on its way to a problem document. */
 export interface Refused {
@@ -69,15 +70,19 @@ export function askFor(
   }
 }
 
-/** What a paid request gets: the answer with the vendor's statement. */
-export function answeredResponse(held: Held, { answer, statement, rest }: Served): Response {
+/** What a paid request gets: the answer with the vendor's statement. A client that does not read on in time is given up. */
+export function answeredResponse(
+  held: Held,
+  { answer, statement, rest }: Served,
+  readTimeoutMs: number = readTimeoutDefaultMs,
+): Response {
   const headers = new Headers(answer.headers.map(([name, value]): [string, string] => [name, value]))
   for (const [name, value] of Object.entries(statementHeaders(held, statement))) headers.set(name, value)
   const isEmpty = [204, 205, 304].includes(answer.status)
   if (rest === undefined && !isEmpty && !headers.has('Content-Length')) {
     headers.set('Content-Length', String(answer.body.length))
   }
-  const body = rest === undefined ? new Uint8Array(answer.body) : joined(answer.body, rest)
+  const body = rest === undefined ? new Uint8Array(answer.body) : unlessUnread(joined(answer.body, rest), readTimeoutMs)
   return new Response(isEmpty ? null : body, { status: answer.status, headers })
 }
 

@@ -12,6 +12,8 @@ export interface Counter {
   readonly bodySizeMax: number
   /** Told of what a handler threw; its client learns no more than that it failed. */
   readonly onError: (error: unknown) => void
+  /** What a client may take to read on, before it is taken for gone. */
+  readonly readTimeoutMs?: number | undefined
 }
 
 /** What one request is sold for, and what happens once that is paid. */
@@ -28,7 +30,7 @@ export interface Sale extends Pick<Purchase, 'idempotent' | 'onCrash' | 'params'
 
 /** Serves one request for a price: refuses, admits, runs, charges, answers. */
 export async function sell(counter: Counter, request: Request, sale: Sale): Promise<Response> {
-  const { till, bodySizeMax, onError } = counter
+  const { till, bodySizeMax, onError, readTimeoutMs } = counter
   const { target } = sale
   const messages = parsePaymentHeaders(request.headers)
   if (messages === undefined) return sale.demand(request)
@@ -63,5 +65,5 @@ export async function sell(counter: Counter, request: Request, sale: Sale): Prom
     price: () => price(paid()),
     handle: (context) => sale.handle(paid(), context),
   }
-  return answeredResponse(admission.held, await respond(purchase, admission))
+  return answeredResponse(admission.held, await respond(purchase, admission), readTimeoutMs)
 }

@@ -27,6 +27,8 @@ export interface ServeOptions {
   readonly bodySizeMax?: number
   /** What a request may take to arrive, head and body. */
   readonly requestTimeoutMs?: number
+  /** What a client may take to read on, before it is taken for gone: a minute if not said. */
+  readonly readTimeoutMs?: number
   /** What runs may take to end once the server closes. */
   readonly closeTimeoutMs?: number
   /** Told of every failure; a client learns no more than that there was one. */
@@ -67,7 +69,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
   const url = await listen(server, 'the vendor', { host, port })
   const publicUrl = options.publicUrl ?? url
-  const sold = { till, streams, publicUrl, onError, onProblem: options.onProblem }
+  const { onProblem, readTimeoutMs } = options
+  const sold = { till, streams, publicUrl, onError, onProblem, readTimeoutMs }
   const events = eventStreams(sold)
   respond = answering([events.handle, ...options.handlers(publicUrl)], onError)
   const sockets = serveStreams(sold)

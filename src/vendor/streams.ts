@@ -7,6 +7,7 @@ import { pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
 import { type StreamOptions, StreamSession } from './stream.ts'
 import type { Till } from './till.ts'
+import { readTimeoutDefaultMs } from './unread.ts'
 
 export interface StreamServerOptions {
   readonly till: Till
@@ -14,6 +15,8 @@ export interface StreamServerOptions {
   readonly publicUrl: string
   readonly onError: (error: unknown) => void
   readonly onProblem?: ((reason: ProblemReason) => void) | undefined
+  /** What a client may take to read on, before it is taken for gone: a minute if not said. */
+  readonly readTimeoutMs?: number | undefined
 }
 
 export interface StreamServer {
@@ -22,9 +25,9 @@ export interface StreamServer {
   close(): Promise<void>
 }
 
-/** Paid streams over WebSockets. A client that has gone silent is found out within a minute. */
+/** Paid streams over WebSockets. A client that has gone silent, or does not read, is found out in time. */
 export function serveStreams(options: StreamServerOptions): StreamServer {
-  const { publicUrl, onError } = options
+  const { publicUrl, onError, readTimeoutMs = readTimeoutDefaultMs } = options
   const sessions = new Map<WebSocket, StreamSession>()
   const silent = new WeakSet<WebSocket>()
   const sockets = new WebSocketServer({
@@ -39,7 +42,7 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       silent.add(webSocket)
       webSocket.ping()
     }
-  }, heartbeatMs)
+  }, readTimeoutMs / 2)
   heartbeat.unref()
 
   const attach = (webSocket: WebSocket, session: StreamSession): void => {
@@ -121,7 +124,6 @@ function together(webSocket: WebSocket, connection: Duplex): StreamOptions['sock
   }
 }
 
-const heartbeatMs = 30_000
 const farewellMs = 1000
 /** Messages of one client that wait to be taken. */
 const waitingMax = 256

@@ -2,6 +2,7 @@
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { pipeline } from 'node:stream/promises'
 import express from 'express'
 import fastify from 'fastify'
 import { Hono } from 'hono'
@@ -9,7 +10,7 @@ import { forExpress } from '../../src/vendor/adapters/express.ts'
 import { forFastify } from '../../src/vendor/adapters/fastify.ts'
 import { forHono } from '../../src/vendor/adapters/hono.ts'
 import { forNode } from '../../src/vendor/adapters/node.ts'
-import type { Paywall } from '../../src/vendor/index.ts'
+import type { Paywall, Pieces } from '../../src/vendor/index.ts'
 import { onEnd } from '../e2e/town.ts'
 import { listenTo } from './town.ts'
 
@@ -18,18 +19,19 @@ export type Runs = Map<string, number>
 
 export interface Framework {
   readonly name: string
-  /** Serves the shop, and gives its address. */
-  open(pay: Paywall, runs: Runs): Promise<string>
+  /** Serves the shop, and gives its address. `words` are what `GET /words` streams. */
+  open(pay: Paywall, runs: Runs, words?: () => Pieces): Promise<string>
 }
 
 /**
  * `GET /goods/:name` says its name and run; `POST /echo` gives its JSON back; `GET /fail/:how` throws or answers 500; `GET /long`
- * is longer than what is kept; `GET /metered/:count` costs as many times 0.00001, 0.001 at most.
+ * is longer than what is kept; `GET /metered/:count` costs as many times 0.00001, 0.001 at most; `GET /words` streams what it is
+ * given, as a framework's handler streams, for 0.000001 a piece up to 0.01.
  */
 export const frameworks: readonly Framework[] = [
   {
     name: 'the Fetch API',
-    async open(pay, runs) {
+    async open(pay, runs, words = () => []) {
       const { url } = await pay.listen({
         routes: {
           'GET /goods/:name': pay.each('0.001', (_, { id, params }) => {
@@ -45,6 +47,7 @@ export const frameworks: readonly Framework[] = [
             meter.add(Number(params.count), '0.00001')
             return new Response(meter.charged)
           }),
+          'GET /words': pay.metered(wordsMax, (_, meter) => meter.stream(words(), perWord)),
         },
       })
       return url
@@ -52,7 +55,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: 'node:http',
-    async open(pay, runs) {
+    async open(pay, runs, words = () => []) {
       const paid = forNode(pay)
       const goods = paid.each('0.001', (request, response, { id }) => {
         const name = request.url!.split('/').at(-1)
@@ -75,7 +78,11 @@ export const frameworks: readonly Framework[] = [
         meter.add(Number(request.url!.split('/').at(-1)), '0.00001')
         response.end(meter.charged)
       })
-      const routes = { goods, echo, fail, long: longOne, metered }
+      const spoken = paid.metered(wordsMax, async (_, response, { meter }) => {
+        response.setHeader('Content-Type', 'text/x-words')
+        await pipeline(meter.stream(words(), perWord).body!, response)
+      })
+      const routes = { goods, echo, fail, long: longOne, metered, words: spoken }
       const server = createServer((request, response) => {
         const answer = async (): Promise<void> => {
           if (await paid.handle(request, response)) return
@@ -89,7 +96,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: 'Express',
-    async open(pay, runs) {
+    async open(pay, runs, words = () => []) {
       const paid = forExpress(pay)
       const app = express()
       app.use(paid.handle)
@@ -107,6 +114,10 @@ export const frameworks: readonly Framework[] = [
         meter.add(Number(request.params.count), '0.00001')
         response.send(meter.charged)
       })
+      app.get('/words', paid.metered(wordsMax), async (request, response) => {
+        const { meter } = paid.payment(request)
+        await pipeline(meter.stream(words(), perWord).body!, response.type('text/x-words'))
+      })
       app.use((error: unknown, _request: unknown, response: express.Response, _next: unknown) => {
         response.status(500).send(error instanceof Error ? error.name : 'Error')
       })
@@ -115,7 +126,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: 'Fastify',
-    async open(pay, runs) {
+    async open(pay, runs, words = () => []) {
       const paid = forFastify(pay)
       const app = fastify({ forceCloseConnections: true })
       await app.register(paid.plugin)
@@ -133,6 +144,9 @@ export const frameworks: readonly Framework[] = [
         meter.add(Number(request.params.count), '0.00001')
         return meter.charged
       })
+      app.get('/words', paid.metered(wordsMax), async (request) => {
+        return paid.payment(request).meter.stream(words(), perWord)
+      })
       const url = await app.listen({ port: 0, host: '127.0.0.1' })
       onEnd(() => app.close())
       return url
@@ -140,7 +154,7 @@ export const frameworks: readonly Framework[] = [
   },
   {
     name: 'Hono',
-    async open(pay, runs) {
+    async open(pay, runs, words = () => []) {
       const paid = forHono(pay)
       const app = new Hono()
       app.use(paid.handle)
@@ -158,11 +172,17 @@ export const frameworks: readonly Framework[] = [
         meter.add(Number(context.req.param('count')), '0.00001')
         return context.text(meter.charged)
       })
+      app.get('/words', paid.metered(wordsMax), (context) => {
+        return paid.payment(context).meter.stream(words(), perWord)
+      })
       app.onError((error, context) => context.text(error.name, 500))
       return (await listenTo(async (request) => app.fetch(request))).url
     },
   },
 ]
+
+const wordsMax = { max: '0.01' } as const
+const perWord = { perToken: '0.000001', headers: { 'Content-Type': 'text/x-words' } } as const
 
 /** Longer than what is kept for a retry. */
 export const long: string = 'pay as you go '.repeat(10_000)

@@ -62,9 +62,7 @@ export function forFastify(pay: Paywall): FastifyPaywall {
       const found = serving.get(request)
       if (found === undefined) return payload
       serving.delete(request)
-      const { statusCode: status } = reply
-      const isEmpty = [204, 205, 304].includes(status)
-      found.answered.resolve(new Response(isEmpty ? null : bodyIn(payload), { status, headers: headersOf(reply) }))
+      found.answered.resolve(answerOf(reply, payload))
       return payloadOf(reply, await found.sold)
     },
     async onResponse(request, reply) {
@@ -150,16 +148,30 @@ async function payloadOf(reply: FastifyReply, response: Response): Promise<Buffe
   }
   if (response.body === null) return null
   if (!response.headers.has('Content-Length')) {
-    return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream)
+    // Nothing is made before it can leave.
+    return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream, { highWaterMark: 0 })
   }
   return Buffer.from(await response.arrayBuffer())
+}
+
+/** What a handler answered: a response of its own has the last word on status and headers, as Fastify has it. */
+function answerOf(reply: FastifyReply, payload: unknown): Response {
+  const headers = headersOf(reply)
+  if (payload instanceof Response) {
+    for (const [name, value] of payload.headers) {
+      if (name === 'set-cookie') headers.append(name, value)
+      else headers.set(name, value)
+    }
+    return new Response(payload.body, { status: payload.status, headers })
+  }
+  const { statusCode: status } = reply
+  return new Response([204, 205, 304].includes(status) ? null : bodyIn(payload), { status, headers })
 }
 
 /** A handler's payload as Fastify has serialised it. */
 function bodyIn(payload: unknown): BodyInit | null {
   if (payload === null || payload === undefined) return null
   if (payload instanceof Readable) return Readable.toWeb(payload) as ReadableStream
-  if (payload instanceof Response) return payload.body
   return payload as string | Uint8Array<ArrayBuffer> | ReadableStream
 }
 

@@ -116,6 +116,8 @@ export function holdAnswer(outgoing: ServerResponse): HeldAnswer {
       const giveUp = (): void => void reader?.cancel().catch(() => undefined)
       if (outgoing.destroyed) return giveUp()
       outgoing.once('close', giveUp)
+      // Also while it waits for a client that takes nothing more.
+      reader?.closed.catch(() => outgoing.destroy())
       restoreHeaders(outgoing, before)
       setResponseHeaders(outgoing, response)
       real.writeHead.call(outgoing, response.status)

@@ -13,7 +13,8 @@ export interface Meter {
   readonly charged: string
   /**
    * `meter.stream(tokens, { perToken: '0.00002' })`: an answer that leaves piece by piece, each metered, and ends before the
-   * ceiling is passed. A client that leaves, or a source that fails, is charged for what was sent.
+   * ceiling is passed. A client that leaves, or a source that fails, is charged for what was sent. Where a framework has a
+   * response of its own, pipe the body into that: `await pipeline(meter.stream(…).body, response)`.
    */
   stream(source: Pieces, options: StreamPrice & ResponseInit): Response
   /** The same for a response whose body meters itself while it is read. */
@@ -35,14 +36,15 @@ export interface Metered {
   readonly total: () => bigint
   /** Closes the meter. What was sent stays charged, whatever came then. */
   readonly sum: () => bigint
-  readonly isStreamed: (response: Response) => boolean
+  /** The answer leaves as it is made: the handler has asked for a stream. */
+  readonly isStreamed: () => boolean
 }
 
 export function createMeter(asset: Asset, max: bigint): Metered {
   let sum = 0n
   let isClosed = false
   let failure: PriceError | undefined
-  const streams = new WeakSet<Response>()
+  let isStreamed = false
   const fail = (says: string): never => {
     failure = new PriceError(says)
     throw failure
@@ -79,11 +81,11 @@ export function createMeter(asset: Asset, max: bigint): Metered {
         bodyOf(source, (piece) => hasRoom(costOf(piece))),
         init,
       )
-      streams.add(response)
+      isStreamed = true
       return response
     },
     streamed(response) {
-      streams.add(response)
+      isStreamed = true
       return response
     },
   }
@@ -98,7 +100,7 @@ export function createMeter(asset: Asset, max: bigint): Metered {
       isClosed = true
       return sum
     },
-    isStreamed: (response) => streams.has(response),
+    isStreamed: () => isStreamed,
   }
 }
 

@@ -73,8 +73,11 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
   const shown = (): GrowingOffer['now'] => offer.now
   const list: Paywall['list'] = (method, path, tag) => offer.add(method, path, tag)
   const handle = ownPaths({ closing, shown, onReleased: claims.hurry, onError })
+  const { readTimeoutMs } = options
+  const patience = readTimeoutMs === undefined ? {} : { readTimeoutMs }
   const { sell } = createSeller({
     till,
+    ...patience,
     bodySizeMax,
     onError,
     asset,
@@ -127,14 +130,23 @@ export async function paywall(options: PaywallOptions): Promise<Paywall> {
     perSecond: (price, source) => timedStream(noted(unitTag(asset, price)), source),
     perByte: (price, source, { block = 1024 } = {}) => blockStream(noted(unitTag(asset, price, block)), source, block),
     fetch(routes) {
-      const events = eventStreams({ till, onError, ...reached, streams: streamsIn(routes) })
+      const events = eventStreams({ till, onError, ...reached, ...patience, streams: streamsIn(routes) })
       closers.push(() => events.close())
       return answering([events.handle, sold(routes)], onError)
     },
     async listen({ routes, ...at }) {
       const handler = sold(routes)
       const streams = streamsIn(routes)
-      const server = await serve({ ...at, ...reached, till, bodySizeMax, onError, streams, handlers: () => [handler] })
+      const server = await serve({
+        ...at,
+        ...reached,
+        ...patience,
+        till,
+        bodySizeMax,
+        onError,
+        streams,
+        handlers: () => [handler],
+      })
       closers.push(() => server.close())
       return server
     },

@@ -39,7 +39,7 @@ export function createSeller(options: SellerOptions): Pick<Paywall, 'sell'> {
         async handle(paid, context) {
           const { meter, total, sum, isStreamed } = createMeter(asset, context.price)
           const response = await handle(paid, meter, paymentOf(asset, context))
-          if (tag.meters && isStreamed(response)) return { response, charge: sum, isStreamed: true }
+          if (tag.meters && isStreamed()) return { response, charge: sum, isStreamed: true }
           return { response, charge: tag.meters ? total : () => context.price }
         },
       }

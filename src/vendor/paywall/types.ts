@@ -39,6 +39,11 @@ export interface PaywallOptions {
   readonly retentionDays?: number
   /** What a bank may take to answer. */
   readonly timeoutMs?: number
+  /**
+   * What a client may take to read on in an answer that leaves as it is made, or in a stream: after that it is taken for gone, and
+   * charged for what was sent. A minute if not said.
+   */
+  readonly readTimeoutMs?: number
   /** Told of what handlers throw; clients learn no more than that something failed. */
   readonly onError?: (error: unknown) => void
   /** Told of claims and of what a bank refuses. Without it, warnings alone are emitted. */
