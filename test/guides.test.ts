@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { describe, expect, test } from 'vitest'
 import { wallet } from '../src/client/index.ts'
 import { launch } from './cli/processes.ts'
-import { onEnd } from './e2e/town.ts'
+import { onEnd, until } from './e2e/town.ts'
 import { type Guide, openGuide } from './guides/guide.ts'
 
 describe('the README', () => {
@@ -42,6 +42,38 @@ describe('the guide to selling an API', () => {
     expect(await (await post('/orders', '')).json()).toEqual({ ordered: expect.stringMatching(/^[0-9a-f]{32}-\d+$/) })
     const charged = (await w.ledger()).map((row) => row.charged)
     expect(charged).toEqual(['0.02', '0.00006', '0.001', '1'])
+  })
+})
+
+describe('the guide to streaming tokens', () => {
+  const path = 'docs/guides/stream-tokens.md'
+
+  test('has a server and a client that stream by the token, the second and the byte, and stop as they say', async () => {
+    const guide = await openGuide(path)
+    expect(guide.files).toEqual(['server.ts', 'goods.ts', 'client.ts', 'express.ts'])
+    const url = await guide.start('server.ts')
+    expect((await guide.run('client.ts', [url])).split('\n')).toEqual([
+      'sky-0 sky-1 sky-2 sky-3 sky-4 ',
+      '2 seconds',
+      'forty bytes, in blocks of sixteen bytes.',
+      'sea-0 sea-1 sea-2 sea-3 ',
+      '',
+    ])
+  })
+
+  test('has an app of Express whose metered answer leaves as it is made', async () => {
+    const guide = await openGuide(path)
+    const url = await guide.start('express.ts')
+    const w = await openWallet(guide)
+    const response = await w.fetch(`${url}/chat`, { method: 'POST', body: '{"prompt":"ink"}' })
+    const reader = response.body!.getReader()
+    const text = new TextDecoder()
+    // The answer has no end: whoever had to wait for that would hear nothing.
+    for (let said = ''; !said.includes('ink-2 '); said += text.decode((await reader.read()).value));
+    await reader.cancel()
+    await until(async () => (await w.ledger())[0]?.charged !== undefined, 'what it cost is known')
+    const [{ price, charged } = { price: '', charged: '' }] = await w.ledger()
+    expect([price, Number(charged) >= 0.00006, Number(charged) < 0.01]).toEqual(['0.01', true, true])
   })
 })
 
