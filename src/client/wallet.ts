@@ -51,12 +51,15 @@ export interface Wallet {
   open(vendorUrl: string, options: OpenOptions): Promise<PayingChannel>
   /** The open channels: those in use, and those that the journal holds, as they were left. */
   channels(): Promise<readonly PayingChannel[]>
-  /** Asks the bank once more for the channels whose opening it has not answered; gives those it opens, or opened then. */
+  /**
+   * Asks the bank once more for the channels whose opening it has not answered; gives those it opens, or opened then. What is
+   * being opened just now is given to who opens it.
+   */
   resume(): Promise<readonly PayingChannel[]>
   /**
-   * Looks at the bank what became of every channel that has not ended, and does what is due there: asks for funds after the
-   * deadline, answers closings, leaves releases that vendors did not take, has overcharges returned. Once in a while is
-   * enough. One channel that fails does so alone.
+   * The same, and looks at the bank what became of every channel that has not ended; does what is due there: asks for funds
+   * after the deadline, answers closings, leaves releases that vendors did not take, has overcharges returned. Once in a
+   * while is enough. One channel that fails does so alone.
    */
   sync(): Promise<Synced>
   /** The vendor's offer. */
@@ -64,6 +67,8 @@ export interface Wallet {
 }
 
 export interface Synced {
+  /** Channels whose opening the bank has answered only now. */
+  readonly opened: readonly PayingChannel[]
   /** Channels of which it is known since now what came back. */
   readonly ended: readonly { readonly channelId: Uint8Array; readonly vendorUrl: string; readonly outcome: Outcome }[]
   readonly failed: readonly { readonly channelId: Uint8Array; readonly vendorUrl: string; readonly cause: unknown }[]
@@ -77,15 +82,43 @@ export function createWallet(options: WalletOptions): Wallet {
   const ends = new Map<string, Ending>()
   /** One object a channel: two would sign for one index. */
   const live = new Map<string, PayingChannel>()
+  /** Those whose opening is under way: who began it is given their object. */
+  const opening = new Set<string>()
   const use = (channel: PayingChannel): PayingChannel => {
     live.set(toHex(channel.state.channelId), channel)
     return channel
   }
+  const begin = async (proposed: ProposedChannel, stored?: Promise<void>): Promise<PayingChannel> => {
+    const name = toHex(proposed.channelId)
+    opening.add(name)
+    try {
+      await stored
+      return use(await start(options, fetch, proposed))
+    } finally {
+      opening.delete(name)
+    }
+  }
+  const takeUp = async (onFailed: (channel: ProposedChannel, cause: unknown) => void): Promise<PayingChannel[]> => {
+    const opened: PayingChannel[] = []
+    for (const { state, ...channel } of await journal.channels()) {
+      const name = toHex(channel.channelId)
+      // Looked at one after the other: meanwhile the bank may have answered whoever opens it.
+      if (state !== undefined || opening.has(name) || live.has(name)) continue
+      try {
+        opened.push(await begin(channel))
+      } catch (error) {
+        // The bank has not opened it, and does not any more: nothing is in it.
+        if (!(error instanceof RefusedError)) onFailed(channel, error)
+      }
+    }
+    return opened
+  }
   const liveChannels = async (): Promise<readonly PayingChannel[]> => {
     const stored = await journal.channels()
     return stored.flatMap(({ state, ...channel }) => {
-      if (state === undefined) return []
-      const known = live.get(toHex(channel.channelId))
+      const name = toHex(channel.channelId)
+      if (state === undefined || opening.has(name)) return []
+      const known = live.get(name)
       if (known !== undefined && !known.isBroken) return [known]
       const { opened, closing, release, today } = state
       const settings = { ...channelOptions(options, fetch, channel, opened), restored: true, closing, release, today }
@@ -97,26 +130,17 @@ export function createWallet(options: WalletOptions): Wallet {
     async open(vendorUrl, wanted) {
       const offer = wanted.offer ?? (await fetchOffer(ask, vendorUrl))
       const proposed = propose(options, vendorUrl, offer, wanted)
-      await journal.propose(proposed)
-      return use(await start(options, fetch, proposed))
+      return begin(proposed, journal.propose(proposed))
     },
     channels: liveChannels,
-    async resume() {
-      const opened: PayingChannel[] = []
-      for (const { state, ...channel } of await journal.channels()) {
-        if (state !== undefined) continue
-        try {
-          opened.push(use(await start(options, fetch, channel)))
-        } catch (error) {
-          // The bank has not opened it, and does not any more: nothing is in it.
-          if (!(error instanceof RefusedError)) throw error
-        }
-      }
-      return opened
-    },
+    resume: () =>
+      takeUp((_channel, cause) => {
+        throw cause
+      }),
     async sync() {
       const ended: Synced['ended'][number][] = []
       const failed: Synced['failed'][number][] = []
+      const opened = await takeUp(({ channelId, vendorUrl }, cause) => failed.push({ channelId, vendorUrl, cause }))
       const look = async (
         channel: { channelId: Uint8Array; vendorUrl: string },
         ask: () => Promise<Outcome | undefined>,
@@ -144,7 +168,7 @@ export function createWallet(options: WalletOptions): Wallet {
           return outcome
         })
       }
-      return { ended, failed }
+      return { opened, ended, failed }
     },
   }
 }

@@ -72,7 +72,7 @@ describe('a release that the vendor does not take', () => {
     // Who starts again does not know that, and says it once more.
     await town.client.close()
     const client = openClient(town.bankUrl, { path: town.client.path })
-    expect(await client.wallet.sync()).toEqual({ ended: [], failed: [] })
+    expect(await client.wallet.sync()).toEqual({ opened: [], ended: [], failed: [] })
     await collect(town.stall, await town.stall.held(channel), town.bankUrl)
     expect(await client.wallet.sync()).toMatchObject({ ended: [{ outcome: { settled: spent } }] })
   })
@@ -160,15 +160,16 @@ describe('what came back', () => {
   test('is known after a claim, once, and the channel is in use no more', async () => {
     const town = await openWithLine()
     const [one, two] = [await paid(town), await paid(town)]
-    expect(await town.client.wallet.sync()).toEqual({ ended: [], failed: [] })
+    expect(await town.client.wallet.sync()).toEqual({ opened: [], ended: [], failed: [] })
     await collect(town.stall, await town.stall.held(one), town.bankUrl)
     const outcome = { status: 'closed', settled: spent, refund: funds - spent, returned: 0n }
     const { channelId } = one.state
     expect(await town.client.wallet.sync()).toEqual({
+      opened: [],
       ended: [{ channelId, vendorUrl: town.stall.url, outcome }],
       failed: [],
     })
-    expect(await town.client.wallet.sync()).toEqual({ ended: [], failed: [] })
+    expect(await town.client.wallet.sync()).toEqual({ opened: [], ended: [], failed: [] })
     expect(await town.client.wallet.channels()).toEqual([two])
     expect(await town.client.journal.ended()).toMatchObject([{ channelId, outcome }])
     await expect(one.fetch(`${town.stall.url}/goods/tea`, price)).rejects.toThrow(RefusedError)
@@ -183,7 +184,7 @@ describe('what came back', () => {
     const deadline = expiresAt + BigInt(graceSeconds)
     clock = unixSeconds(deadline + 1n)
     // Too early by the bank's clock.
-    expect(await town.client.wallet.sync()).toEqual({ ended: [], failed: [] })
+    expect(await town.client.wallet.sync()).toEqual({ opened: [], ended: [], failed: [] })
     await town.setClock(deadline + 1n)
     expect(await one.settle()).toEqual({ status: 'expired', settled: 0n, refund: funds, returned: 0n })
     expect(await town.bank.expire()).toBe(1)

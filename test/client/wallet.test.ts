@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { RefusedError, UnansweredError } from '../../src/client/index.ts'
+import { bankPaths } from '../../src/http/bank.ts'
 import * as Offer from '../../src/http/Offer.ts'
 import { openBankServer, openClient, openStall, openTown } from '../e2e/town.ts'
 import { account } from '../protocol/world.ts'
@@ -9,6 +10,10 @@ import { openShop, price } from '../vendor/shop.ts'
 /** The offer of an honest vendor, to be changed. */
 async function offerOf(url: string): Promise<Record<string, unknown>> {
   return (await (await fetch(url + Offer.offerPath)).json()) as Record<string, unknown>
+}
+
+function pathOf(input: string | URL | Request): string {
+  return new URL(input instanceof Request ? input.url : input).pathname
 }
 
 describe('an offer that is none', () => {
@@ -112,6 +117,59 @@ describe('a channel', () => {
     expect(await bank.balance(account.publicKey, 'USD/6')).toMatchObject({ balance: 100_000_000n - 10_000n })
     expect(await client.wallet.resume()).toEqual([])
     expect(await client.wallet.channels()).toHaveLength(1)
+  })
+
+  test('is one object, whoever asks for what is open while the bank has not answered yet', async () => {
+    const held = Promise.withResolvers<void>()
+    const asked = Promise.withResolvers<void>()
+    let openings = 0
+    const town = await openTown({
+      wallet: {
+        async fetch(input, init) {
+          const answer = await fetch(input, init)
+          if (!pathOf(input).endsWith(bankPaths.open)) return answer
+          openings += 1
+          asked.resolve()
+          await held.promise
+          return answer
+        },
+      },
+    })
+    const { wallet } = town.client
+    const opening = wallet.open(town.stall.url, { funds: 10_000n })
+    await asked.promise
+    const [resumed, synced, listed] = await Promise.all([wallet.resume(), wallet.sync(), wallet.channels()])
+    expect({ resumed, synced, listed }).toEqual({
+      resumed: [],
+      synced: { opened: [], ended: [], failed: [] },
+      listed: [],
+    })
+    held.resolve()
+    const channel = await opening
+    expect(openings).toBe(1)
+    expect((await wallet.channels())[0]).toBe(channel)
+    expect((await wallet.sync()).opened).toEqual([])
+  })
+
+  test('that the bank answers late is taken up by whoever looks at it there', async () => {
+    let isAway = true
+    const town = await openTown({
+      wallet: {
+        attempts: 1,
+        fetch: async (input, init) => {
+          const answer = await fetch(input, init)
+          if (isAway && pathOf(input).endsWith(bankPaths.open)) throw new TypeError('the answer is lost')
+          return answer
+        },
+      },
+    })
+    const { wallet } = town.client
+    await expect(wallet.open(town.stall.url, { funds: 10_000n })).rejects.toThrow(UnansweredError)
+    expect(await wallet.sync()).toMatchObject({ opened: [], failed: [{ cause: { name: 'UnansweredError' } }] })
+    isAway = false
+    const { opened, failed } = await wallet.sync()
+    expect({ opened, failed }).toEqual({ opened: await wallet.channels(), failed: [] })
+    expect(opened).toHaveLength(1)
   })
 
   test('is not believed open where the bank answers something else, or does not answer', async () => {

@@ -1,5 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import type { UnixSeconds } from '../../wire/amount.ts'
+import type { PayingChannel } from '../channel.ts'
 import { everyChannel } from '../journal/everyChannel.ts'
 import { type Fetch, withTimeout } from '../remote.ts'
 import { createWallet } from '../wallet.ts'
@@ -172,7 +173,7 @@ export class PayingWallet {
     const { opener, desk, money } = this.#context
     await desk.refresh()
     const found = await recover(opener, money)
-    for (const channel of found.opened) this.#tabAt(new URL(channel.vendorUrl).origin).add(channel)
+    for (const channel of found.opened) this.#add(channel)
     const waiting = [...(await this.#journal.channels()), ...(await this.#journal.retired())]
     const known = new Set(waiting.map(({ channelId }) => toHex(channelId)))
     const { lost, failed } = await findLost(desk, money, known)
@@ -209,13 +210,19 @@ export class PayingWallet {
       spending.end(new URL(vendorUrl).host, { paidOn }, dayOf(desk.now()))
     }
     for (const channel of live) {
-      const tab = this.#tabAt(new URL(channel.vendorUrl).origin)
-      if (channel.isReleased) spending.add(tab.host, channel)
-      else tab.add(channel)
+      if (channel.isReleased) spending.add(new URL(channel.vendorUrl).host, channel)
+      else this.#add(channel)
     }
     // What was closed before may be settled by now. Where the bank is away, the next start asks again.
     const isDue = live.some((channel) => channel.isReleased || channel.state.frozen !== undefined)
-    if (isDue) opener.sync().catch(() => undefined)
+    const sync = async (): Promise<void> => {
+      for (const channel of (await opener.sync()).opened) this.#add(channel)
+    }
+    if (isDue) sync().catch(() => undefined)
+  }
+
+  #add(channel: PayingChannel): void {
+    this.#tabAt(new URL(channel.vendorUrl).origin).add(channel)
   }
 
   #tabAt(origin: string): Tab {

@@ -40,8 +40,7 @@ export interface LostView {
 
 /** Asks for openings that were not answered, and the bank for what became of every other channel; does what is due there. */
 export async function recover(opener: Wallet, money: Money): Promise<Omit<Recovered, 'lost'>> {
-  const opened = await opener.resume()
-  const { ended, failed } = await opener.sync()
+  const { opened, ended, failed } = await opener.sync()
   return {
     opened,
     ended: ended.map(({ channelId, vendorUrl, outcome: { status, settled, refund, returned } }) => ({

@@ -38,9 +38,18 @@ export const journalMutants: readonly Mutant[] = [
   {
     name: 'journal-proposal-late',
     file: wallet,
-    find: `await journal.propose(proposed)`,
-    replace: `void journal.propose(proposed).catch(() => undefined)`,
+    find: `await stored
+      return use`,
+    replace: `stored?.catch(() => undefined)
+      return use`,
     breaks: 'the bank opens a channel whose secrets are stored nowhere',
+  },
+  {
+    name: 'wallet-two-objects',
+    file: wallet,
+    find: `if (state !== undefined || opening.has(name) || live.has(name)) continue`,
+    replace: `if (state !== undefined) continue`,
+    breaks: 'a channel that is being opened gets a second object',
   },
   {
     name: 'journal-failed',

@@ -116,13 +116,8 @@ export function createClientParty(
     })
     own.wallet = wallet
     channels = [...(await wallet.channels())]
-    await resume(wallet)
-  }
-
-  /** What the bank opened without its answer coming. */
-  const resume = async (wallet: Wallet): Promise<void> => {
-    const resumed = await wallet.resume()
-    channels = [...channels, ...resumed.filter((one) => !channels.some((known) => nameOf(known) === nameOf(one)))]
+    // What the bank opened without its answer coming.
+    channels.push(...(await wallet.resume()))
   }
 
   const party: ClientParty = {
@@ -217,8 +212,8 @@ export function createClientParty(
     close: (channel) => begin('close', async () => void (await channel.close()), channel),
     sync: () =>
       begin('sync', async (wallet) => {
-        await resume(wallet)
-        const { ended, failed } = await wallet.sync()
+        const { opened, ended, failed } = await wallet.sync()
+        channels.push(...opened)
         for (const { outcome } of ended) ground.count(`settled: ${outcome.status}`)
         for (const { cause } of failed) isExpected(cause, `${name} settles`, ground)
       }),
