@@ -158,8 +158,10 @@ export class StreamSession {
     const previous = this.#begin(held, message, { accepted, reservation: reserved.reservation })
     if (previous !== undefined) this.#settle(held, previous)
     this.#coin = payment.value
-    this.#askAfter(till.write(held, { accepted, status: 'running', charged: 0n }))
-    if (!this.#begun && !isOver) void this.#deliver(held).catch((error: unknown) => this.#fail(error))
+    const running = till.write(held, { accepted, status: 'running', charged: 0n })
+    this.#askAfter(running)
+    // The source too starts once that is stored: the node that has the channel by now may have run it already.
+    if (!this.#begun && !isOver) this.#continueAfter(running.then(() => this.#deliver(held, accepted.index)))
     this.#begun = true
     if (isOver) await this.#end()
   }
@@ -189,12 +191,13 @@ export class StreamSession {
   }
 
   /** Sends the source's units as they are asked for and durably paid; ends when the source does or the client leaves. */
-  async #deliver(held: Held): Promise<void> {
+  async #deliver(held: Held, index: number): Promise<void> {
+    if (this.#stopped) return
     const { route, params, target, socket } = this.#options
     const context: StreamContext = {
       url: target,
       payer: toHex(Terms.reference(held.channel.channelId)),
-      index: this.#current!.accepted.index,
+      index,
       params,
       signal: this.#left.signal,
     }
