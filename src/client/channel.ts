@@ -13,6 +13,7 @@ import type { BankOfChannel } from './bank.ts'
 import { boughtFrom } from './bought.ts'
 import { type Closable, type Closed, close, settle } from './ending.ts'
 import { JournalError, RefusedError, UnansweredError } from './errors.ts'
+import { type Gathered, GroupedCommits } from './groupedCommits.ts'
 import type { Answered, Bought, Journal, Outcome, StoredPayment, Today } from './journal/contract.ts'
 import { type Fetch, failureOf, post, reach, withTimeout } from './remote.ts'
 import { stateOf } from './restore.ts'
@@ -73,6 +74,7 @@ export class PayingChannel implements Closable {
   #kept: Closable['kept']
   #today: Today
   readonly #silence: Silence
+  readonly #commits = new GroupedCommits((gathered) => this.#commit(gathered))
   /** Payments that no answer is waited for any more, and none has come. */
   readonly #unanswered = new Set<number>()
   /** Whether the vendor has to be asked how the channel stands. */
@@ -180,6 +182,7 @@ export class PayingChannel implements Closable {
     if (outcome === undefined) return undefined
     this.#channel.frozen ??= 'the channel has ended at its bank'
     this.#silence.stop()
+    await this.#commits.flush()
     this.#outcome = outcome
     try {
       await this.#options.journal.end(this.#channel.channelId, outcome)
@@ -351,8 +354,13 @@ export class PayingChannel implements Closable {
     return made.checkpoint
   }
 
-  /** Takes a statement in; throws where the vendor claims more than was agreed. */
+  /** Takes a statement in, and stores what it says; throws where the vendor claims more than was agreed. */
   async acknowledge(statement: Statement.Statement): Promise<void> {
+    await (await this.hear(statement)).stored
+  }
+
+  /** The same for who need not wait until it is stored: a vendor that is asked again states it again. */
+  async hear(statement: Statement.Statement): Promise<{ readonly stored: Promise<void> }> {
     this.#attached = true
     if (statement.contiguous > this.#channel.index) {
       const made = `${this.#channel.index} were made here`
@@ -361,8 +369,12 @@ export class PayingChannel implements Closable {
     const verdict = Client.acknowledge(this.#channel, statement)
     this.#unanswered.delete(statement.index)
     // A channel that is ahead of its journal is opened from it again, and hears this from the vendor once more.
-    if (this.#broken === undefined) await this.save(undefined, statement.index > 0 ? statement : undefined)
-    if (!verdict.ok) throw new RefusedError(verdict)
+    const isAnswer = statement.index > 0
+    const stored =
+      this.#broken === undefined ? this.save(undefined, isAnswer ? statement : undefined) : Promise.resolve()
+    if (verdict.ok) return { stored }
+    await stored
+    throw new RefusedError(verdict)
   }
 
   /** Signs nothing more on this channel, for this reason, and throws it. */
@@ -386,20 +398,22 @@ export class PayingChannel implements Closable {
     if (this.#broken !== undefined) throw this.#broken
     // Its journal has the last of it.
     if (this.#outcome !== undefined) return
+    await this.#commits.save(payment, answered && { index: answered.index, charged: answered.charged })
+  }
+
+  /** Stores the channel as it is when its turn comes. */
+  async #commit({ payments, answered }: Gathered): Promise<void> {
+    // Where what came before it failed, what builds on that does not leave.
+    if (this.#broken !== undefined) throw this.#broken
+    if (this.#outcome !== undefined && payments.length === 0) return
     const { journal, opened } = this.#options
     try {
       const state = stateOf(this.#channel, { opened, ...this.#kept, today: this.#today })
-      await journal.commit(
-        this.#channel.channelId,
-        state,
-        payment,
-        answered && { index: answered.index, charged: answered.charged },
-      )
+      await journal.commit(this.#channel.channelId, state, payments, answered)
     } catch (cause) {
-      this.#broken ??= new JournalError('the journal failed: open the channel from it again', { cause })
+      this.#broken = new JournalError('the journal failed: open the channel from it again', { cause })
+      throw this.#broken
     }
-    // Also where only what came before it failed: what builds on that does not leave.
-    if (this.#broken !== undefined) throw this.#broken
   }
 
   /** The last word before a signature: the day it counts for, and whether its caller may spend that much. */

@@ -128,7 +128,8 @@ class Payer {
 
   /** Takes a statement in. What was delivered came before it: no more can be charged, and what is paid is no cause to wait. */
   async take(statement: Statement): Promise<void> {
-    await this.#channel.acknowledge(statement)
+    // What is paid next is stored after it.
+    this.#after((await this.#channel.hear(statement)).stored)
     const { price } = this.#options
     if (this.#indices.has(statement.index)) this.#charged += statement.charged
     if (this.#charged > BigInt(this.delivered) * price) {
@@ -193,10 +194,19 @@ class Payer {
 
   /** Sends what was made once it is stored, in the order in which it was made: where one was not stored, nothing after it leaves. */
   #send(making: Promise<Pick<Client.Paid, 'frame' | 'checkpoint'>>): void {
-    this.#sent = Promise.all([making, this.#sent]).then(([{ checkpoint, frame }]) => {
+    const before = this.#sent
+    const send = async (): Promise<void> => {
+      const { checkpoint, frame } = await making
+      await before
       if (checkpoint !== undefined) this.#inbox.send(checkpoint)
       this.#inbox.send(frame)
-    })
+    }
+    this.#after(send())
+  }
+
+  /** What is sent next waits for this too. */
+  #after(done: Promise<void>): void {
+    this.#sent = Promise.all([this.#sent, done]).then(() => undefined)
     this.#sent.catch((cause: unknown) => {
       this.#failure ??= { cause }
       // Whoever waits for a message waits in vain.

@@ -109,7 +109,7 @@ describe('a client’s journal in a browser', () => {
     const journal = await openIn(page)
     const channel = proposed('one')
     await journal.propose(channel)
-    await journal.commit(channel.channelId, state(1), paymentOf(1))
+    await journal.commit(channel.channelId, state(1), [paymentOf(1)])
     await crash(page)
     const next = await openIn(await openPage())
     expect(next).toMatchObject({ generation: 2n, stale: undefined })
@@ -123,7 +123,7 @@ describe('a client’s journal in a browser', () => {
     const channel = proposed('one')
     await journal.propose(channel)
     const copy = await ask(page, 'entries', 'test')
-    await journal.commit(channel.channelId, state(1), paymentOf(1))
+    await journal.commit(channel.channelId, state(1), [paymentOf(1)])
     await journal.close()
     await ask(page, 'restore', 'test', copy)
 
@@ -132,7 +132,7 @@ describe('a client’s journal in a browser', () => {
     expect(await restored.channels()).toEqual([])
     const { channelKey, channelSeed, ...known } = channel
     expect(await restored.retired()).toEqual([{ ...known, state: undefined, reason: restored.stale }])
-    await expect(restored.commit(channel.channelId, state(1), paymentOf(1))).rejects.toThrow('retired')
+    await expect(restored.commit(channel.channelId, state(1), [paymentOf(1)])).rejects.toThrow('retired')
     const kept = JSON.stringify(await ask(page, 'entries', 'test'), (_, value: unknown) =>
       value instanceof Uint8Array ? [...value].join() : String(value) === '[object Object]' ? value : value?.toString(),
     )

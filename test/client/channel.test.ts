@@ -209,6 +209,27 @@ describe('a client started again', () => {
   })
 })
 
+test('what is made while the journal stores goes with its next commit', async () => {
+  const shop = openShop()
+  const file = sqliteJournal(temporaryPath('client.sqlite'))
+  const made: number[][] = []
+  const journal = overriding(file, {
+    commit: (channelId, state, payments = [], answered = []) => {
+      made.push(payments.map(({ index }) => index))
+      return file.commit(channelId, state, payments, answered)
+    },
+  })
+  const town = await openTown({ routes: shop.routes, wallet: { journal } })
+  const channel = await openChannel(town)
+  made.length = 0
+  const bought = Array.from({ length: 9 }, (_, at) => channel.fetch(`${town.stall.url}/goods/tea?${at}`, price))
+  expect((await Promise.all(bought)).map(({ status }) => status)).toEqual(Array.from({ length: 9 }, () => 200))
+  expect(made.flat()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9])
+  expect(made.filter((indices) => indices.length > 0).length).toBeLessThan(9)
+  expect(await journal.payments(channel.state.channelId)).toHaveLength(9)
+  await channel.close()
+})
+
 describe('a journal that fails', () => {
   test('stops the channel: nothing that it does not have leaves, and nothing is signed after it', async () => {
     let failing = false

@@ -85,7 +85,7 @@ describe('a client’s journal', () => {
     const journal = await openJournal({ path, inThread: true })
     const channel = proposed('one')
     await journal.propose(channel)
-    await journal.commit(channel.channelId, state(1), paymentOf(1))
+    await journal.commit(channel.channelId, state(1), [paymentOf(1)])
     await expect(backupJournal(path, copy)).rejects.toMatchObject({ fault: 'busy' })
     expect(existsSync(copy)).toBe(false)
     await journal.close()
@@ -124,10 +124,10 @@ describe('a client’s journal', () => {
     await first.propose(proposed('one'))
     const second = await openPostgresJournal({ url, generationPath })
     expect(second).toMatchObject({ generation: 2n, stale: undefined })
-    await expect(first.commit(proposed('one').channelId, state(1), paymentOf(1))).rejects.toMatchObject({
+    await expect(first.commit(proposed('one').channelId, state(1), [paymentOf(1)])).rejects.toMatchObject({
       fault: 'held',
     })
-    await second.commit(proposed('one').channelId, state(1), paymentOf(1))
+    await second.commit(proposed('one').channelId, state(1), [paymentOf(1)])
     await first.close()
     await second.close()
     const elsewhere = await openPostgresJournal({ url, generationPath: temporaryPath('generation') })

@@ -38,7 +38,7 @@ describe.each(kinds)('a client’s journal on $name', ({ make }) => {
     const counts: bigint[] = []
     const first = journalOf(runner, 4n, (commits) => counts.push(commits))
     await first.propose(proposed('one'))
-    await first.commit(proposed('one').channelId, state(1), paymentOf(1))
+    await first.commit(proposed('one').channelId, state(1), [paymentOf(1)])
     expect(counts).toEqual([1n, 2n])
 
     await expect(database.raise(0n, 5n)).rejects.toMatchObject({ fault: 'held' })
@@ -46,7 +46,7 @@ describe.each(kinds)('a client’s journal on $name', ({ make }) => {
     const before = await contents(place)
     for (const write of [
       () => first.propose(proposed('two')),
-      () => first.commit(proposed('one').channelId, state(2), paymentOf(2)),
+      () => first.commit(proposed('one').channelId, state(2), [paymentOf(2)]),
     ]) {
       await expect(write()).rejects.toMatchObject({
         fault: 'held',
@@ -61,13 +61,13 @@ describe.each(kinds)('a client’s journal on $name', ({ make }) => {
     const { journal, database, place } = await open()
     const [one, two] = [proposed('one'), proposed('two')]
     await journal.propose(one)
-    await journal.commit(one.channelId, state(1), paymentOf(1))
+    await journal.commit(one.channelId, state(1), [paymentOf(1)])
     expect(await database.retire('an old copy')).toBe(1)
     await journal.propose(two)
     expect(await journal.channels()).toEqual([{ ...two, state: undefined }])
     const { channelKey: _key, channelSeed: _seed, ...known } = one
     expect(await database.retired()).toEqual([{ ...known, state: state(1), reason: 'an old copy' }])
-    await expect(journal.commit(one.channelId, state(2), paymentOf(2))).rejects.toThrow('retired')
+    await expect(journal.commit(one.channelId, state(2), [paymentOf(2)])).rejects.toThrow('retired')
     await journal.end(one.channelId, { status: 'expired', settled: 0n, refund: 1n, returned: 0n })
     expect(await database.retired()).toEqual([])
     await place.sql('DELETE FROM outcomes')

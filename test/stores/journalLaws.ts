@@ -41,10 +41,27 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
       const channel = proposed('one')
       await journal.propose(channel)
       await payUpTo(journal, channel, 2)
-      await journal.commit(channel.channelId, state(2), undefined, { index: 1, charged: 9n })
-      await journal.commit(channel.channelId, state(3), paymentOf(3), { index: 2, charged: 0n })
+      await journal.commit(channel.channelId, state(2), [], [{ index: 1, charged: 9n }])
+      await journal.commit(channel.channelId, state(3), [paymentOf(3)], [{ index: 2, charged: 0n }])
       const charges = (await (await reopen()).payments(channel.channelId)).map(({ charged }) => charged)
       expect(charges).toEqual([9n, 0n, undefined])
+    })
+
+    test('payments of one commit together, and what several were charged', async () => {
+      const { journal, reopen } = await open()
+      const channel = proposed('one')
+      await journal.propose(channel)
+      await journal.commit(channel.channelId, state(3), [1, 2, 3].map(paymentOf))
+      const answered = [2, 3].map((index) => ({ index, charged: BigInt(index) }))
+      await journal.commit(channel.channelId, state(5), [4, 5].map(paymentOf), answered)
+      const payments = await (await reopen()).payments(channel.channelId)
+      expect(payments.map(({ index, charged }) => [index, charged])).toEqual([
+        [1, undefined],
+        [2, 2n],
+        [3, 3n],
+        [4, undefined],
+        [5, undefined],
+      ])
     })
 
     test('the last note of a name', async () => {
@@ -65,11 +82,11 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
     const { journal, reopen } = await open()
     const [one, two] = [proposed('one'), proposed('two')]
     for (const channel of [one, two]) await journal.propose(channel)
-    await journal.commit(one.channelId, state(1), paymentOf(1))
+    await journal.commit(one.channelId, state(1), [paymentOf(1)])
     const outcome = { status: 'closed', settled: 30n, refund: 70n, returned: 5n } as const
     await journal.end(one.channelId, outcome)
     await journal.end(one.channelId, { status: 'expired', settled: 0n, refund: 100n, returned: 0n })
-    await expect(journal.commit(one.channelId, state(2), paymentOf(2))).rejects.toThrow('ended')
+    await expect(journal.commit(one.channelId, state(2), [paymentOf(2)])).rejects.toThrow('ended')
     const { channelKey: _key, channelSeed: _seed, ...known } = one
     for (const read of [journal, await reopen()]) {
       expect(await read.ended()).toEqual([{ ...known, state: state(1), outcome }])
@@ -91,7 +108,7 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
       await journal.commit(channel.channelId, state(5, { paid: 2n ** 62n }))
       const before = await contents()
       const older = state(5, { paid: 2n ** 62n, ...change })
-      await expect(journal.commit(channel.channelId, older, paymentOf(6))).rejects.toThrow('newer state')
+      await expect(journal.commit(channel.channelId, older, [paymentOf(6)])).rejects.toThrow('newer state')
       expect(await contents()).toEqual(before)
     })
 
@@ -99,9 +116,9 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
       const { journal, contents } = await open()
       const channel = proposed('one')
       await journal.propose(channel)
-      await journal.commit(channel.channelId, state(1), paymentOf(1))
+      await journal.commit(channel.channelId, state(1), [paymentOf(1)])
       const before = await contents()
-      await expect(journal.commit(channel.channelId, state(2), paymentOf(1))).rejects.toThrow(/constraint/i)
+      await expect(journal.commit(channel.channelId, state(2), [paymentOf(1)])).rejects.toThrow(/constraint/i)
       expect(await contents()).toEqual(before)
     })
 
@@ -112,9 +129,11 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
       await payUpTo(journal, channel, 2)
       const before = await contents()
       await expect(journal.commit(channel.channelId, state(3))).rejects.toThrow('could not be stored')
-      await expect(journal.commit(channel.channelId, state(4), paymentOf(4))).rejects.toThrow('could not be stored')
+      await expect(journal.commit(channel.channelId, state(4), [paymentOf(4)])).rejects.toThrow('could not be stored')
+      const later = [3, 5].map(paymentOf)
+      await expect(journal.commit(channel.channelId, state(5), later)).rejects.toThrow('could not be stored')
       expect(await contents()).toEqual(before)
-      await journal.commit(channel.channelId, state(3), paymentOf(3))
+      await journal.commit(channel.channelId, state(3), [paymentOf(3)])
     })
 
     test('a channel that it does not know, and one that it knows already', async () => {
@@ -138,5 +157,5 @@ export function journalLaws(open: () => Promise<OpenPlace>): void {
 }
 
 async function payUpTo(journal: Journal, { channelId }: ProposedChannel, last: number): Promise<void> {
-  for (let index = 1; index <= last; index++) await journal.commit(channelId, state(index), paymentOf(index))
+  for (let index = 1; index <= last; index++) await journal.commit(channelId, state(index), [paymentOf(index)])
 }

@@ -32,7 +32,7 @@ async function pay(journal: OpenedJournal, label: string, last = 1): Promise<voi
   if ((await journal.channels()).every(({ terms }) => !same(terms, channel.terms))) await journal.propose(channel)
   const { length } = await journal.payments(channel.channelId)
   for (let index = length + 1; index <= last; index++) {
-    await journal.commit(channel.channelId, state(index), paymentOf(index))
+    await journal.commit(channel.channelId, state(index), [paymentOf(index)])
   }
 }
 
@@ -112,7 +112,7 @@ describe('an old copy', () => {
     expect(journal.generation).toBe(3n)
     expect(await journal.channels()).toEqual([])
     expect(await journal.retired()).toMatchObject([{ vendorUrl: proposed('one').vendorUrl, reason: journal.stale }])
-    await expect(journal.commit(proposed('one').channelId, state(2), paymentOf(2))).rejects.toThrow('retired')
+    await expect(journal.commit(proposed('one').channelId, state(2), [paymentOf(2)])).rejects.toThrow('retired')
 
     // New channels pay as ever, also after the next start.
     await pay(journal, 'two')

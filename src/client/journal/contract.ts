@@ -10,8 +10,13 @@ export interface Journal {
   /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
   retired(): Promise<readonly RetiredChannel[]>
   payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
-  /** One durable transaction: the channel as it now stands, a payment if one was made, what one was charged if that is told. */
-  commit(channelId: Uint8Array, state: ChannelState, payment?: StoredPayment, answered?: Answered): Promise<void>
+  /** One durable transaction: the channel as it now stands, the payments made since, what some were charged as far as that is told. */
+  commit(
+    channelId: Uint8Array,
+    state: ChannelState,
+    payments?: readonly StoredPayment[],
+    answered?: readonly Answered[],
+  ): Promise<void>
   /** What became of a channel at its bank: nothing is signed on it any more, and nothing is left to do. The first one stays. */
   end(channelId: Uint8Array, outcome: Outcome): Promise<void>
   /** Channels that have ended. */

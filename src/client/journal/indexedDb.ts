@@ -104,8 +104,8 @@ function journalOf(database: IDBDatabase, { marks, generation, stale, close }: S
       write(async (transaction) => {
         await get(transaction.objectStore('channels').add(proposed, toHex(proposed.channelId)))
       }),
-    commit: (channelId, state, payment, answered) =>
-      write((transaction) => writeChange(transaction, { id: toHex(channelId), state, payment, answered })),
+    commit: (channelId, state, payments = [], answered = []) =>
+      write((transaction) => writeChange(transaction, { id: toHex(channelId), state, payments, answered })),
     end: (channelId, outcome) =>
       write(async (transaction) => {
         const channels = transaction.objectStore('channels')
@@ -176,18 +176,19 @@ async function countCommit(transaction: IDBTransaction, generation: bigint): Pro
 interface Change {
   readonly id: string
   readonly state: ChannelState
-  readonly payment: StoredPayment | undefined
-  readonly answered: Answered | undefined
+  readonly payments: readonly StoredPayment[]
+  readonly answered: readonly Answered[]
 }
 
-async function writeChange(transaction: IDBTransaction, { id, state, payment, answered }: Change): Promise<void> {
+async function writeChange(transaction: IDBTransaction, { id, state, ...change }: Change): Promise<void> {
   const payments = transaction.objectStore('payments')
-  if (payment !== undefined) await get(payments.add(payment, [id, payment.index]))
+  for (const payment of change.payments) await get(payments.add(payment, [id, payment.index]))
+  // From the payment before these to the last: none is counted that is not here, and could not be resent.
+  const from = Math.max(1, (change.payments[0]?.index ?? state.index) - 1)
   const [channel, known, stored] = await Promise.all([
     get<ChannelRow | undefined>(transaction.objectStore('channels').get(id)),
     get<ChannelState | undefined>(transaction.objectStore('states').get(id)),
-    // The payment it ends with and the one before: none is counted that is not here, and could not be resent.
-    get(payments.count(IDBKeyRange.bound([id, Math.max(0, state.index - 1)], [id, state.index]))),
+    get(payments.count(IDBKeyRange.bound([id, from], [id, Math.max(from, state.index)]))),
   ])
   if (channel === undefined || channel.retired !== undefined || channel.outcome !== undefined) {
     throw new Error('nothing is signed on a channel that is retired, ended or unknown')
@@ -195,15 +196,15 @@ async function writeChange(transaction: IDBTransaction, { id, state, payment, an
   if (known !== undefined && !follows(state, known)) {
     throw new Error('the journal holds a newer state of this channel: is another page using it?')
   }
-  if (state.index > 0 && stored < Math.min(2, state.index)) {
+  if (stored < state.index - from + 1) {
     throw new StoreError(`A payment before ${state.index}, or it, could not be stored, and so nothing after that is.`)
   }
   const frozen = state.frozen ?? known?.frozen
   await get(transaction.objectStore('states').put({ ...state, frozen }, id))
-  if (answered === undefined) return
-  const place = [id, answered.index]
-  const paid = await get<StoredPayment | undefined>(payments.get(place))
-  if (paid !== undefined) await get(payments.put({ ...paid, charged: answered.charged }, place))
+  for (const { index, charged } of change.answered) {
+    const paid = await get<StoredPayment | undefined>(payments.get([id, index]))
+    if (paid !== undefined) await get(payments.put({ ...paid, charged }, [id, index]))
+  }
 }
 
 /** An older state never replaces a newer one: a revealed coin stays revealed. */

@@ -51,8 +51,8 @@ export function journalOf(
     recall: database.recall,
     note: async (name, value) => onCommit(await database.note(generation, name, value)),
     propose: async (proposed) => onCommit(await database.propose(generation, proposed)),
-    commit: async (channelId, state, payment, answered) =>
-      onCommit(await database.commit(generation, { channelId, state, payment, answered })),
+    commit: async (channelId, state, payments = [], answered = []) =>
+      onCommit(await database.commit(generation, { channelId, state, payments, answered })),
     end: async (channelId, outcome) => onCommit(await database.end(generation, channelId, outcome)),
     close: () => runner.close(),
   }

@@ -1,4 +1,4 @@
-import { change, get, type Program } from '../../sql/program.ts'
+import { change, get, type Insert, insertAll, type Program, type Update, updateAll } from '../../sql/program.ts'
 import { integer } from '../../sql/rows.ts'
 import { StoreError } from '../../sql/storeError.ts'
 import type { Answered, ChannelState, Outcome, ProposedChannel, StoredPayment } from './contract.ts'
@@ -22,17 +22,17 @@ export function* writeProposed(generation: bigint | undefined, proposed: Propose
   return commits
 }
 
-/** A channel as it now stands, and a payment if one was made. */
+/** A channel as it now stands, and the payments that were made since. */
 export interface Change {
   readonly channelId: Uint8Array
   readonly state: ChannelState
-  readonly payment: StoredPayment | undefined
-  readonly answered: Answered | undefined
+  readonly payments: readonly StoredPayment[]
+  readonly answered: readonly Answered[]
 }
 
 export function* writeChange(
   generation: bigint | undefined,
-  { channelId, state, payment, answered }: Change,
+  { channelId, state, payments, answered }: Change,
 ): Program<bigint> {
   const commits = yield* countCommit(generation)
   const maySign = yield* get(
@@ -42,9 +42,9 @@ export function* writeChange(
   )
   if (maySign === undefined) throw new Error('nothing is signed on a channel that is retired, ended or unknown')
   yield* upsertState(channelId, state)
-  if (payment !== undefined) yield* insertPayment(channelId, payment)
-  if (state.index > 0) yield* assertStored(channelId, state.index)
-  if (answered !== undefined) yield* updateCharged(channelId, answered)
+  yield* insertPayments(channelId, payments)
+  if (state.index > 0) yield* assertStored(channelId, payments[0]?.index ?? state.index, state.index)
+  yield* updateCharged(channelId, answered)
   return commits
 }
 
@@ -144,34 +144,61 @@ function* upsertState(channelId: Uint8Array, state: ChannelState): Program<void>
   if (written === 0) throw new Error('the journal holds a newer state of this channel: is another process using it?')
 }
 
-/** Writes may be on their way when one before them fails: none counts a payment that is not here, and could not be resent. */
-function* assertStored(channelId: Uint8Array, index: number): Program<void> {
+/**
+ * Writes may be on their way when one before them fails: none counts a payment that is not here, and could not be resent. What is here
+ * from the payment before the first to the last is all there is to know.
+ */
+function* assertStored(channelId: Uint8Array, first: number, last: number): Program<void> {
+  const from = Math.max(1, first - 1)
   const row = yield* get(
     `SELECT count(*) AS stored FROM payments
-       WHERE shard = :shard AND channel_id = :channelId AND number BETWEEN :index - 1 AND :index`,
-    { shard: shardOf(channelId), channelId, index },
+       WHERE shard = :shard AND channel_id = :channelId AND number BETWEEN :from AND :last`,
+    { shard: shardOf(channelId), channelId, from, last },
   )
-  if (integer(row ?? {}, 'stored') < (index > 1 ? 2n : 1n)) {
-    throw new StoreError(`A payment before ${index}, or it, could not be stored, and so nothing after that is.`)
+  if (integer(row ?? {}, 'stored') < BigInt(last - from + 1)) {
+    throw new StoreError(`A payment before ${last}, or it, could not be stored, and so nothing after that is.`)
   }
 }
 
-function* insertPayment(channelId: Uint8Array, payment: StoredPayment): Program<void> {
-  const { index, price, frame, checkpoint = null, core, receipt, bought } = payment
-  const place = { shard: shardOf(channelId), channelId, index }
-  const { method, target } = bought ?? { method: null, target: null }
-  yield* change(
-    `INSERT INTO payments (shard, channel_id, number, price, frame, checkpoint, core, receipt, method, target)
-       VALUES (:shard, :channelId, :index, :price, :frame, :checkpoint, :core, :receipt, :method, :target)`,
-    { ...place, price, frame, checkpoint, core, receipt, method, target },
-  )
+function insertPayments(channelId: Uint8Array, payments: readonly StoredPayment[]): Program<number> {
+  const shard = shardOf(channelId)
+  const rows = payments.map(({ index, price, frame, checkpoint = null, core, receipt, bought }) => {
+    const { method, target } = bought ?? { method: null, target: null }
+    return [shard, channelId, index, price, frame, checkpoint, core, receipt, method, target]
+  })
+  return insertAll(paymentRows, rows)
 }
 
-function* updateCharged(channelId: Uint8Array, { index, charged }: Answered): Program<void> {
-  yield* change(
-    'UPDATE payments SET charged = :charged WHERE shard = :shard AND channel_id = :channelId AND number = :index',
-    { shard: shardOf(channelId), channelId, index, charged },
-  )
+/** A payment is made once: one that is there already is no conflict to be settled, but an end of the commit. */
+const paymentRows: Insert = {
+  table: 'payments',
+  columns: {
+    shard: 'integer',
+    channel_id: 'blob',
+    number: 'integer',
+    price: 'integer',
+    frame: 'blob',
+    checkpoint: 'blob',
+    core: 'blob',
+    receipt: 'blob',
+    method: 'text',
+    target: 'text',
+  },
+  key: ['shard', 'channel_id', 'number'],
+  onConflict: '',
+}
+
+function updateCharged(channelId: Uint8Array, answered: readonly Answered[]): Program<number> {
+  const shard = shardOf(channelId)
+  const rows = answered.map(({ index, charged }) => [shard, channelId, index, charged])
+  return updateAll(chargedRows, rows)
+}
+
+const chargedRows: Update = {
+  table: 'payments',
+  columns: { shard: 'integer', channel_id: 'blob', number: 'integer', charged: 'integer' },
+  key: ['shard', 'channel_id', 'number'],
+  guard: 'TRUE',
 }
 
 function taken(): StoreError {

@@ -4,19 +4,23 @@ import type { JournalChange } from '../parties/journal.ts'
 import { meetChannel, type Truth } from './truth.ts'
 
 /** What came to a client's journal: G3, and that it signs one transaction for an index. */
-export function checkJournal(truth: Truth, client: ClientParty, { channelId: id, payment }: JournalChange): void {
+export function checkJournal(
+  truth: Truth,
+  client: ClientParty,
+  { channelId: id, payments: made }: JournalChange,
+): void {
   const { ground } = truth
   const channel = meetChannel(truth, client, id)
   const { state, payments, isRetired } = client.disk.files.get(id)!
-  if (payment !== undefined) {
+  for (const payment of made) {
     const isOver = channel.isReleased && !client.plan.isByzantine
     if (isOver) ground.violate('G8', `${client.name} signs payment ${payment.index} after its release`)
-    const { index, core } = payment
-    const made = toHex(core)
+    const { index } = payment
+    const core = toHex(payment.core)
     const known = channel.cores.get(index)
     // What a journal that was put back forgot, and nobody had seen, was never made.
-    if (known === undefined || !channel.sent.has(index)) channel.cores.set(index, made)
-    else if (known !== made) ground.violate('G8', `${client.name} made two payments ${index}`)
+    if (known === undefined || !channel.sent.has(index)) channel.cores.set(index, core)
+    else if (known !== core) ground.violate('G8', `${client.name} made two payments ${index}`)
   }
   if (state !== undefined && state.paid > channel.revealed) channel.revealed = state.paid
   channel.isReleased ||= state?.release !== undefined

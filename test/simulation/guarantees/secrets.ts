@@ -52,7 +52,7 @@ export function watchSecrets(ground: Ground, isClosed: (channelId: string) => bo
 
   return {
     scan,
-    learn(client, { channelId, payment }) {
+    learn(client, { channelId, payments }) {
       if (client.plan.isByzantine) return
       const file = client.disk.files.get(channelId)!
       let isGiven = false
@@ -75,7 +75,7 @@ export function watchSecrets(ground: Ground, isClosed: (channelId: string) => bo
         const opened = Open.parseOpened(file.state.opened)
         if (opened.ok) keep(receiptOf(opened.value.receipt, 0, isReleased))
       }
-      if (payment !== undefined) keep(receiptOf(payment.receipt, payment.index, isReleased))
+      for (const { index, receipt } of payments) keep(receiptOf(receipt, index, isReleased))
     },
     look(message, answer) {
       const host = message.to === 'bank' ? 'bank' : message.to

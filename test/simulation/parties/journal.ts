@@ -38,7 +38,7 @@ export interface JournalDisk {
 export interface JournalChange {
   /** In hex. */
   readonly channelId: string
-  readonly payment: StoredPayment | undefined
+  readonly payments: readonly StoredPayment[]
 }
 
 export function createJournalDisk(): JournalDisk {
@@ -70,17 +70,17 @@ export function createJournalDisk(): JournalDisk {
         const proposed = args[1] as ProposedChannel
         const name = toHex(proposed.channelId)
         files.set(name, { proposed, state: undefined, payments: new Map(), isRetired: false, isEnded: false })
-        return { channelId: name, payment: undefined }
+        return { channelId: name, payments: [] }
       }
       if (task === 'retire') for (const file of files.values()) file.isRetired = true
       if (task === 'end') files.get(toHex(args[1] as Uint8Array))!.isEnded = true
       if (task !== 'commit') return undefined
-      const { channelId, state, payment } = args[1] as Change
+      const { channelId, state, payments } = args[1] as Change
       const name = toHex(channelId)
       const file = files.get(name)!
       file.state = state
-      if (payment !== undefined) file.payments.set(payment.index, payment)
-      return { channelId: name, payment }
+      for (const payment of payments) file.payments.set(payment.index, payment)
+      return { channelId: name, payments }
     },
     losePower() {
       mark = synced
