@@ -1,6 +1,7 @@
 export * from './bank.ts'
 export * from './headers.ts'
 export * from './management.ts'
+export * from './members.ts'
 export * as Offer from './Offer.ts'
 export * from './problems.ts'
 export * from './requestDigest.ts'

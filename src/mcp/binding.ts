@@ -6,7 +6,8 @@
 
 import type { JSONRPCMessage, JSONRPCRequest, RequestId } from '@modelcontextprotocol/sdk/types.js'
 import { toHex } from '../crypto/bytes.ts'
-import { type HeaderSource, headerNames } from '../http/headers.ts'
+import type { HeaderSource } from '../http/headers.ts'
+import { fromMembers, toMembers } from '../http/members.ts'
 import { problemType } from '../http/problems.ts'
 
 /** JSON-RPC codes of payments, those that MPP uses: what a tool costs is to be paid; what was paid is refused. */
@@ -19,14 +20,8 @@ export const codes = {
 
 export const requestMethod = 'lockstep/request'
 
-/** Headers of the HTTP binding, by their key in `_meta`. */
-const metaKeys: Readonly<Record<string, string>> = {
-  'lockstep/channel': headerNames.channel,
-  'lockstep/payment': headerNames.payment,
-  'lockstep/checkpoint': headerNames.checkpoint,
-  'lockstep/attachment': headerNames.attachment,
-  'lockstep/statement': headerNames.statement,
-}
+/** What of the HTTP binding's headers is in `_meta` stands behind this. */
+const prefix = 'lockstep/'
 
 /** In the `_meta` of a metered tool's result: what it is charged, as a decimal string. */
 export const chargeKey = 'lockstep/charge'
@@ -68,22 +63,12 @@ export function isRequest(message: JSONRPCMessage): message is JSONRPCRequest {
 
 /** What of `_meta` a vendor reads as headers. */
 export function headersIn(meta: Meta): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(metaKeys).flatMap(([key, name]) => {
-      const value = meta[key]
-      return typeof value === 'string' && /^[\w-]{1,1024}$/.test(value) ? [[name, value]] : []
-    }),
-  )
+  return fromMembers(meta, prefix)
 }
 
 /** The protocol's headers as `_meta`. */
 export function metaOf(headers: HeaderSource): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(metaKeys).flatMap(([key, name]) => {
-      const value = headers.get(name)
-      return value === null ? [] : [[key, value]]
-    }),
-  )
+  return toMembers(headers, prefix)
 }
 
 export function isProblem(headers: HeaderSource): boolean {

@@ -25,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   vendor: [...pure, 'net', 'chain', ...stores],
   client: [...pure, 'chain', ...stores],
   mcp: [...pure, 'vendor', 'client'],
+  interop: [...pure, 'vendor', 'client'],
   proxy: [...pure, 'vendor'],
   ops: [...pure, 'net', 'chain', ...stores, 'bank', 'vendor', 'client'],
   cli: [...pure, 'published', 'chain', ...stores, 'bank', 'vendor', 'client', 'ops', 'mcp', 'proxy'],

@@ -6,6 +6,7 @@ import { allowBrowsers } from '../answering.ts'
 import { toRequest } from '../connection.ts'
 import { asError } from '../errors.ts'
 import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
+import { type OpenSale, openSale } from '../paywall/openSale.ts'
 import { isOwnPath } from '../paywall/ownPaths.ts'
 import { problemResponse, readBody } from '../responses.ts'
 import type { MeteredPayment } from './paidMiddleware.ts'
@@ -23,13 +24,6 @@ export interface FastifyPaywall {
 
 export type PaidOptions = Required<Pick<RouteShorthandOptions, 'preParsing' | 'onSend' | 'onResponse'>>
 
-/** A paid request between its admission and its answer. */
-interface Serving {
-  readonly payment: MeteredPayment
-  readonly answered: PromiseWithResolvers<Response>
-  readonly sold: Promise<Response>
-}
-
 /** What a handler may take to answer once its client has gone: it is still charged, and its answer kept for a retry. */
 const abandonedMs = 60_000
 
@@ -41,7 +35,7 @@ const abandonedMs = 60_000
  * ```
  */
 export function forFastify(pay: Paywall): FastifyPaywall {
-  const serving = new WeakMap<FastifyRequest, Serving>()
+  const serving = new WeakMap<FastifyRequest, OpenSale>()
   const guard = (tag: PriceTag): PaidOptions => ({
     // Before anything is parsed: what was paid for are the bytes that arrived.
     preParsing: (request, reply, payload, done) =>
@@ -49,26 +43,21 @@ export function forFastify(pay: Paywall): FastifyPaywall {
         const body = await bodyOf(payload, pay.bodySizeMax)
         const asked = body && toRequest(request.raw, body)
         if (asked === undefined) return unreadable(pay, body)
-        const started = Promise.withResolvers<undefined>()
-        const sold: Promise<Response> = pay.sell(asked, tag, (_paid, meter, payment) => {
-          const answered = Promise.withResolvers<Response>()
-          serving.set(request, { payment: { ...payment, meter }, answered, sold })
-          started.resolve(undefined)
-          return answered.promise
-        })
-        return (await Promise.race([started.promise, sold])) ?? putBack(body!)
+        const sale = await openSale(pay, asked, tag)
+        if (sale instanceof Response) return sale
+        serving.set(request, sale)
+        return putBack(body!)
       }),
     async onSend(request, reply, payload) {
       const found = serving.get(request)
       if (found === undefined) return payload
       serving.delete(request)
-      found.answered.resolve(answerOf(reply, payload))
-      return payloadOf(reply, await found.sold)
+      return payloadOf(reply, await found.answer(answerOf(reply, payload)))
     },
     async onResponse(request, reply) {
       const found = serving.get(request)
       if (found === undefined) return
-      const fail = (says: string): void => found.answered.reject(new Error(says))
+      const fail = (says: string): void => void found.fail(new Error(says))
       if (reply.raw.writableFinished)
         fail('a paid handler answers through its reply: reply.raw and hijack() pass it by')
       else setTimeout(() => fail('its handler did not answer, and the client is gone'), abandonedMs).unref()

@@ -1,0 +1,112 @@
+import { Errors, Method, Receipt } from 'mppx'
+import { Transport } from 'mppx/server/core'
+import { toHex } from '../../crypto/bytes.ts'
+import { headerNames, parsePaymentHeaders } from '../../http/headers.ts'
+import { fromMembers } from '../../http/members.ts'
+import { type Problem, problemOf } from '../../http/problems.ts'
+import type { Paywall } from '../../vendor/index.ts'
+import { type CounterOptions, createCounter, type Judged, takeStatement } from '../counter.ts'
+import { type LockstepMethod, methodOf, type Requested } from './method.ts'
+
+/** What `withReceipt` gives: the charge is durable before it resolves. */
+export type LockstepTransport = Transport.Transport<Request, Response, Response, Promise<Response>>
+
+export type ServerMethod = Method.Server<LockstepMethod, Pick<Requested, 'currency' | 'recipient'>, LockstepTransport>
+
+/**
+ * Lockstep as a payment method of an `mppx` server: prices in the paywall's asset, charged when the handler has answered.
+ *
+ * ```ts
+ * const mppx = Mppx.create({ methods: [serverMethod(pay)], secretKey, realm })
+ * const joke = byMpp(mppx.lockstep.session({ amount: '0.001' }))
+ * ```
+ */
+export function serverMethod(pay: Paywall, options?: CounterOptions): ServerMethod {
+  const counter = createCounter(pay, options)
+  /** Requests with a credential, whose bodies nobody has read. */
+  const arrived = new WeakMap<Method.CapturedRequest, Request>()
+  const judged = new WeakMap<Method.CapturedRequest, Judged>()
+  const http = Transport.http()
+  const transport: LockstepTransport = {
+    ...http,
+    async captureRequest(input) {
+      const captured = await http.captureRequest!(input)
+      if (input.headers.has('Authorization') && !input.bodyUsed) arrived.set(captured, input.clone())
+      return captured
+    },
+    async respondChallenge(asked) {
+      const response = await http.respondChallenge(asked)
+      const { error } = asked
+      if (error instanceof RefusedPaymentError && error.statement !== undefined) {
+        response.headers.set(headerNames.statement, error.statement)
+      }
+      return response
+    },
+    async respondReceipt(served) {
+      const made = judged.get(served.envelope!.capturedRequest)
+      const answer = made?.state === 'open' ? await made.sale.answer(served.response) : served.response
+      const { response, statement } = takeStatement(answer)
+      // Without a statement nothing was settled: the answer is why.
+      if (statement === undefined) return answer
+      const receipt: Receipt.Receipt & { statement: string } = { ...served.receipt, statement }
+      return http.respondReceipt({ ...served, receipt, response })
+    },
+  }
+  return Method.toServer(methodOf(counter.unitsOf), {
+    defaults: { currency: pay.asset, recipient: pay.vendor },
+    transport,
+    request: ({ request }) => ({ ...request, offer: counter.offer() }),
+    // The offer may grow between a challenge and its payment.
+    stableBinding: ({ amount, currency, recipient }) => ({ amount, currency, recipient }),
+    async broadcast({ credential, envelope }) {
+      const request = envelope && arrived.get(envelope.capturedRequest)
+      if (request === undefined) throw new RefusedPaymentError(problemOf(unread), undefined)
+      const { payload, challenge } = credential
+      const made = await counter.judge({ request, members: payload, amount: challenge.request.amount })
+      if (made.state === 'refused') throw new RefusedPaymentError(made.problem, made.statement)
+      judged.set(envelope!.capturedRequest, made)
+      const timestamp = new Date().toISOString()
+      return Receipt.from({ method: 'lockstep', status: 'success', timestamp, reference: referenceOf(payload) })
+    },
+    respond({ envelope }) {
+      const made = envelope && judged.get(envelope.capturedRequest)
+      return made?.state === 'answered' ? made.response : undefined
+    },
+  }) as ServerMethod
+}
+
+const unread = {
+  reason: 'Malformed',
+  detail: 'a Lockstep payment is for one HTTP request, and its body was read before the payment was looked at',
+} as const
+
+/** A payment that the paywall refused: answered with its own problem, under its own status. */
+class RefusedPaymentError extends Errors.PaymentError {
+  override readonly name: string = 'RefusedPaymentError'
+  readonly type: string
+  readonly title: string
+  override readonly status: number
+  readonly statement: string | undefined
+  readonly #problem: Problem
+
+  constructor(problem: Problem, statement: string | undefined) {
+    super(problem.detail)
+    this.#problem = problem
+    this.type = problem.type
+    this.title = problem.title
+    this.status = problem.status
+    this.statement = statement
+  }
+
+  override toProblemDetails(challengeId?: string): Errors.PaymentError.ProblemDetails {
+    return { ...this.#problem, ...(challengeId !== undefined && { challengeId }) }
+  }
+}
+
+/** Of a payment, the same whenever it comes again. */
+function referenceOf(members: Readonly<Record<string, unknown>>): string {
+  const messages = parsePaymentHeaders(new Headers(fromMembers(members)))
+  if (messages?.ok !== true) throw new Error('the paywall took what is no payment')
+  const { reference, index } = messages.value.payment.value
+  return `${toHex(reference)}-${index}`
+}
