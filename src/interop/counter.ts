@@ -33,6 +33,8 @@ export interface Counter {
   offer(): ShownOffer
   /** Base units of a price, which the offer hears of. Throws `PriceError`. */
   unitsOf(price: string): string
+  /** The other way round. */
+  priceOf(units: string): string
   /** Sets the price aside. The handler that is not heard of within the time has failed. */
   judge(presented: Presented): Promise<Judged>
 }
@@ -60,6 +62,7 @@ export function createCounter(pay: Paywall, { handlerTimeoutMs = 120_000 }: Coun
       return shown.json
     },
     unitsOf: (price) => String(tagOf(price).offered),
+    priceOf: (units) => formatDecimal(BigInt(units), asset),
     async judge({ request, members, amount, isMetered = false }) {
       const headers = new Headers(request.headers)
       for (const [name, value] of Object.entries(fromMembers(members))) headers.set(name, value)

@@ -113,7 +113,7 @@ export function payingFetch<Asked>(
     const headers = headersOf(input, init)
     const asked = dialect.ticket(headers)
     if (asked === undefined) return network(input, init)
-    const { origin } = new URL(input instanceof Request ? input.url : input)
+    const { origin } = new URL(addressOf(input))
     if (!origins.has(origin)) wallet.connect(origin, line.fetch)
     origins.add(origin)
     const { ticket, revoke } = line.issue(asked)
@@ -146,13 +146,18 @@ function callOf(input: Call['input'], init: RequestInit | undefined): Call {
   const headers = headersOf(input, init)
   const ticket = headers.get(ticketHeader) ?? undefined
   headers.delete(ticketHeader)
-  const { origin, pathname } = new URL(input instanceof Request ? input.url : input)
-  const method = init?.method ?? (input instanceof Request ? input.method : 'GET')
+  const { origin, pathname } = new URL(addressOf(input))
+  const method = init?.method ?? (typeof input === 'string' ? 'GET' : input.method)
   return { input, init, headers, members: toMembers(headers), ticket, key: `${method} ${origin}${pathname}` }
 }
 
 function headersOf(input: Call['input'], init: RequestInit | undefined): Headers {
-  return new Headers(init?.headers ?? (input instanceof Request ? input.headers : undefined))
+  return new Headers(init?.headers ?? (typeof input === 'string' ? undefined : input.headers))
+}
+
+/** Some servers put a Request of their own in the place of the runtime's: what is no string is one of either. */
+function addressOf(input: Call['input']): string {
+  return typeof input === 'string' ? input : input.url
 }
 
 /** Headers without the protocol's own, and with one more. */
