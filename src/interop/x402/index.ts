@@ -2,6 +2,6 @@
 
 export type { CounterOptions } from '../counter.ts'
 export { type ClientScheme, clientScheme, x402Fetch } from './client.ts'
-export { facilitatorScheme, type Members, network, type RequirementsExtra, scheme } from './scheme.ts'
+export { facilitator, facilitatorScheme, type Members, network, type RequirementsExtra, scheme } from './scheme.ts'
 export { priced, serverScheme } from './server.ts'
 export { byX402 } from './way.ts'

@@ -1,3 +1,4 @@
+import type { FacilitatorClient } from '@x402/core/http'
 import type { FindDefaultAsset, Network, SchemeNetworkFacilitator } from '@x402/core/types'
 import type { Problem } from '../../http/problems.ts'
 import { parseAsset } from '../../wire/amount.ts'
@@ -41,6 +42,13 @@ export const facilitatorScheme: SchemeNetworkFacilitator = {
     transaction: '',
     network,
   }),
+}
+
+/** The same as what a resource server asks first: `new x402ResourceServer(facilitator)`, or one of several. */
+export const facilitator: FacilitatorClient = {
+  verify: (payload, requirements) => facilitatorScheme.verify(payload, requirements),
+  settle: (payload, requirements) => facilitatorScheme.settle(payload, requirements),
+  getSupported: async () => ({ kinds: [{ x402Version: 2, scheme, network }], extensions: [], signers: {} }),
 }
 
 const notHere = 'lockstep_is_settled_by_its_vendor'

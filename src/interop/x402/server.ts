@@ -1,7 +1,8 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { HTTPAdapter, HTTPTransportContext } from '@x402/core/http'
 import type { Price, SchemeNetworkServer, SchemeServerHooks, SettleResponse } from '@x402/core/types'
 import { parseMoney } from '@x402/core/utils'
+import { headerNames } from '../../http/headers.ts'
 import { type ProblemReason, problemOf } from '../../http/problems.ts'
 import { rawBodyOf } from '../../vendor/adapters/rawBody.ts'
 import { type Paywall, PriceError } from '../../vendor/index.ts'
@@ -22,7 +23,6 @@ export function priced(
  * facilitator is asked.
  *
  * ```ts
- * const facilitator = new x402Facilitator().register(network, facilitatorScheme)
  * const server = new x402ResourceServer(facilitator).register(network, serverScheme(pay))
  * app.use(paymentMiddleware({ 'GET /joke': { accepts: priced(pay, '0.001') } }, server))
  * ```
@@ -122,8 +122,16 @@ function hooksOf(pay: Paywall, counter: Counter, judged: WeakMap<object, Judged>
           ? await made.sale.fail(error instanceof Error ? error : new Error('the handler failed'))
           : await made.sale.answer(failed)
       if (adapter instanceof FetchAdapter) adapter.answer = answer
+      else stateOn(adapter, answer)
     },
   }
+}
+
+/** x402 has no place for a statement beside a failure: Express has the response, where it travels as the protocol's own header. */
+function stateOn(adapter: HTTPAdapter, { headers }: Response): void {
+  const { req } = adapter as { readonly req?: { readonly res?: ServerResponse } }
+  const statement = headers.get(headerNames.statement)
+  if (req?.res?.headersSent === false && statement !== null) req.res.setHeader(headerNames.statement, statement)
 }
 
 type Refusal = { abort: true; reason: string; message: string }
