@@ -122,7 +122,8 @@ export function x402Stock(wallet: PayingWallet): typeof fetch {
 /** Serves the paywall's own paths, and the handler everywhere else. */
 export function listen(pay: Paywall, handler: (request: Request) => Promise<Response>): Promise<OpenShop> {
   const answer = async (request: Request): Promise<Response> => (await pay.handle(request)) ?? handler(request)
-  return listenOn(createServer(getRequestListener(answer, { overrideGlobalObjects: false })))
+  const listener = getRequestListener(answer, { overrideGlobalObjects: false })
+  return listenOn(createServer((incoming, outgoing) => void listener(incoming, outgoing)))
 }
 
 async function listenOn(server: Server): Promise<OpenShop> {

@@ -16,6 +16,7 @@ export type MppHandler = (
  */
 export function byMpp(charge: MppHandler): Way {
   return {
+    asks: ['WWW-Authenticate'],
     bears: ({ headers }) =>
       ['Authorization', 'Payment-Authorization'].some(
         (name) => Credential.extractPaymentScheme(headers.get(name) ?? '') !== null,

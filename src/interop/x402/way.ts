@@ -12,6 +12,7 @@ type Server = Pick<
 /** Sells by the schemes of an x402 resource server, which was initialized and has a route for what is sold. */
 export function byX402(server: Server): Way {
   return {
+    asks: ['PAYMENT-REQUIRED'],
     bears: ({ headers }) => headers.has('PAYMENT-SIGNATURE') || headers.has('X-PAYMENT'),
     async sell(request, handler) {
       const adapter = new FetchAdapter(request)

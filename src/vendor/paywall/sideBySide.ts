@@ -10,6 +10,8 @@ export type SoldHandler = (request: Request) => Promise<Response> | Response
 
 /** One of several ways to pay for a request. */
 export interface Way {
+  /** The headers of a `402` in which it says how it is paid. */
+  readonly asks: readonly string[]
   /** Whether a request bears a payment of this kind. */
   bears(request: Request): boolean
   /** Serves the request for its price. One that bears no payment gets a `402` that says how this way is paid. */
@@ -19,6 +21,7 @@ export interface Way {
 /** The protocol's own way: its headers, its offer. */
 export function byLockstep(pay: Pick<Paywall, 'sell'>, tag: PriceTag): Way {
   return {
+    asks: ['WWW-Authenticate'],
     bears: ({ headers }) => headers.has(headerNames.payment),
     sell: (request, handler) => pay.sell(request, tag, (paid) => handler(paid)),
   }
@@ -48,33 +51,36 @@ export function sideBySide(
   return async (request) => {
     const way = ways.find(({ bears }) => bears(request))
     if (way !== undefined) return way.sell(request, run)
-    const asked: Response[] = []
-    for (const { sell } of ways) {
+    const asked: Asked[] = []
+    for (const { sell, asks } of ways) {
       const response = await sell(request.clone(), run)
       // One that asks for nothing has served it, or has failed.
       if (response.status !== 402) return response
-      asked.push(response)
+      asked.push({ response, asks })
     }
     return merged(asked)
   }
 }
 
-/** The first answer, with how the others want to be paid. */
-function merged([first, ...others]: readonly Response[]): Response {
-  if (first === undefined) throw new Error('sideBySide needs a way to pay')
-  const headers = new Headers(first.headers)
-  for (const other of others) {
-    void other.body?.cancel()
-    for (const name of asking) {
-      const value = other.headers.get(name)
-      if (value !== null) headers.append(name, value)
-    }
-  }
-  return allowBrowsers(new Response(first.body, { status: 402, headers }))
+interface Asked extends Pick<Way, 'asks'> {
+  readonly response: Response
 }
 
-/** Where a `402` says how it is paid: every scheme of HTTP, and x402. */
-const asking = ['WWW-Authenticate', 'PAYMENT-REQUIRED', 'Access-Control-Expose-Headers']
+/** The first answer, with how the others want to be paid: each in headers of its own, also where another knows those. */
+function merged([first, ...others]: readonly Asked[]): Response {
+  if (first === undefined) throw new Error('sideBySide needs a way to pay')
+  const headers = new Headers(first.response.headers)
+  for (const name of new Set(others.flatMap(({ asks }) => asks))) if (!first.asks.includes(name)) headers.delete(name)
+  for (const { response, asks } of others) {
+    void response.body?.cancel()
+    for (const name of asks) {
+      const value = response.headers.get(name)
+      if (value !== null) headers.append(name, value)
+      headers.append('Access-Control-Expose-Headers', name)
+    }
+  }
+  return allowBrowsers(new Response(first.response.body, { status: 402, headers }))
+}
 
 function warn(error: unknown): void {
   process.emitWarning(asError(error).stack ?? String(error), 'LockstepWarning')
