@@ -23,8 +23,6 @@ import {
 import { forExpress } from '../../src/vendor/adapters/express.ts'
 import { type Paywall, sideBySide } from '../../src/vendor/index.ts'
 
-export const price = 1000n
-
 /** What is sold: each path a price, how often each was run. */
 export interface Goods {
   readonly runs: Map<string, number>
