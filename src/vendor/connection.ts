@@ -11,6 +11,11 @@ export function pathOf({ url = '/', originalUrl = url }: IncomingMessage & { rea
   return originalUrl.startsWith('/') ? originalUrl : '/'
 }
 
+/** The path alone. Whatever a client sends has one: `//[` is a path, and no address of another host. */
+export function pathnameOf(incoming: IncomingMessage): string {
+  return new URL(`http://vendor.invalid${pathOf(incoming)}`).pathname
+}
+
 /**
  * The whole body, or `undefined` as soon as it is known to be too large. What still comes of it is thrown away, so that a
  * client that is sending can read its answer, but not for long.

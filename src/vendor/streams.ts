@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { ProblemReason } from '../http/problems.ts'
 import { clientMessageMax, subprotocol } from '../http/stream.ts'
-import { pathOf, refuseSocket } from './connection.ts'
+import { pathnameOf, pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
 import { type StreamOptions, StreamSession } from './stream.ts'
 import type { Till } from './till.ts'
@@ -132,7 +132,7 @@ function matchStream(
   streams: readonly StreamRoute[],
   incoming: IncomingMessage,
 ): { route: StreamRoute; params: Record<string, string> } | undefined {
-  const { pathname } = new URL(`http://vendor.invalid${pathOf(incoming)}`)
+  const pathname = pathnameOf(incoming)
   for (const route of streams) {
     const params = matchPath(route.path, pathname)
     if (params !== undefined) return { route, params }

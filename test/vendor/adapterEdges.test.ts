@@ -1,8 +1,8 @@
 /** What can go wrong between a framework and the paywall. */
 
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { type AddressInfo, connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import express from 'express'
@@ -12,6 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { forExpress } from '../../src/vendor/adapters/express.ts'
 import { forFastify } from '../../src/vendor/adapters/fastify.ts'
 import { forHono } from '../../src/vendor/adapters/hono.ts'
+import { forNode } from '../../src/vendor/adapters/node.ts'
 import { gate, onEnd, prepare, problemIn, statementIn, until } from '../e2e/town.ts'
 import { listenTo, openPayTown } from './town.ts'
 
@@ -233,10 +234,48 @@ describe('Hono', () => {
   })
 })
 
+describe('a path that is no address of its own', () => {
+  test.each(['//[', '//a:b', '//shop.example/.well-known/lockstep', '/%', '*'])(
+    'is left to the framework, and stops nobody: %s',
+    async (path) => {
+      const { pay, errors } = await openPayTown()
+      const [node, app] = [forNode(pay), fastify({ forceCloseConnections: true })]
+      await app.register(forFastify(pay).plugin)
+      onEnd(() => app.close())
+      const urls = [
+        await openServer(async (incoming, outgoing) => {
+          if (!(await node.handle(incoming, outgoing))) outgoing.writeHead(404).end()
+        }),
+        await openExpress((shop) => void shop.use(forExpress(pay).handle)),
+        await app.listen({ port: 0, host: '127.0.0.1' }),
+      ]
+      for (const url of urls) {
+        expect(await statusOf(url, path)).toBe(url === urls[2] && path === '/%' ? 400 : 404)
+        expect((await fetch(`${url}/.well-known/lockstep`)).status).toBe(200)
+      }
+      expect(errors).toEqual([])
+    },
+  )
+})
+
+/** Of a request for this path as it is: no client of the Fetch API sends such a one. */
+async function statusOf(url: string, path: string): Promise<number> {
+  const { hostname, port } = new URL(url)
+  const socket = connect(Number(port), hostname)
+  socket.write(`GET ${path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n`)
+  let heard = ''
+  for await (const chunk of socket) heard += String(chunk)
+  return Number(heard.split(' ')[1])
+}
+
 async function openExpress(routes: (app: express.Express) => void): Promise<string> {
   const app = express()
   routes(app)
-  const server = createServer(app)
+  return openServer(app)
+}
+
+async function openServer(listener: (incoming: IncomingMessage, outgoing: ServerResponse) => unknown): Promise<string> {
+  const server = createServer((incoming, outgoing) => void listener(incoming, outgoing))
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', () => resolve()))
   onEnd(async () => {
     const closed = new Promise((resolve) => server.close(resolve))

@@ -3,7 +3,7 @@
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify'
 import { allowBrowsers } from '../answering.ts'
-import { toRequest } from '../connection.ts'
+import { pathnameOf, toRequest } from '../connection.ts'
 import { asError } from '../errors.ts'
 import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
 import { type OpenSale, openSale } from '../paywall/openSale.ts'
@@ -82,8 +82,7 @@ async function serveOwn(app: FastifyInstance, pay: Paywall): Promise<void> {
     'onRequest',
     (request, reply, done) =>
       void answerOr(done, reply, async () => {
-        const { pathname } = new URL(request.originalUrl, 'http://vendor.invalid')
-        if (request.method !== 'OPTIONS' && !isOwnPath(pathname)) return undefined
+        if (request.method !== 'OPTIONS' && !isOwnPath(pathnameOf(request.raw))) return undefined
         const body = await bodyOf(request.raw, pay.bodySizeMax)
         const asked = body && toRequest(request.raw, body)
         return asked === undefined ? unreadable(pay, body) : pay.handle(asked)

@@ -2,7 +2,7 @@
 
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { allowBrowsers, failureResponse } from '../answering.ts'
-import { pathOf, send, toRequest } from '../connection.ts'
+import { pathnameOf, send, toRequest } from '../connection.ts'
 import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
 import { isOwnPath } from '../paywall/ownPaths.ts'
 import { problemResponse } from '../responses.ts'
@@ -78,7 +78,7 @@ export async function sellTo(
 /** What every vendor answers. Gives whether it was that. */
 export async function answerOwn(pay: Paywall, incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {
   const { method } = incoming
-  if (method !== 'OPTIONS' && !isOwnPath(new URL(pathOf(incoming), 'http://vendor.invalid').pathname)) return false
+  if (method !== 'OPTIONS' && !isOwnPath(pathnameOf(incoming))) return false
   const request = await requestOf(pay, incoming)
   const response = request instanceof Response ? request : await pay.handle(request)
   if (response === undefined) return false
