@@ -7,12 +7,14 @@ export interface LockWatchOptions {
   readonly cores: (held: Held, last: number, first: number) => Promise<readonly Uint8Array[]>
   /** Makes durable what was found. */
   readonly write: (held: Held) => Promise<void>
+  /** Resolves when no payment waits for a commit that was begun before. */
+  readonly flushed: () => Promise<void>
 }
 
 /**
- * Verifies locks behind the payments, so that little is left to do at the release. Between two turns of the event loop it verifies
- * one: a verdict waits for no more than that, and where there is much to do the locks wait. A release waits for them in turn: then
- * it is eight.
+ * Verifies locks behind the payments, so that little is left to do at the release. Between two commits, or two turns of an idle event
+ * loop, it verifies one: a payment waits for no more than that, and where there is much to do the locks wait. A release waits for
+ * them in turn: then it is eight a turn.
  */
 export class LockWatch {
   readonly #options: LockWatchOptions
@@ -37,7 +39,7 @@ export class LockWatch {
     while (Vendor.lockDue(held.channel) !== undefined && !held.evicted) await this.#verifyPage(held, awaitedLength)
   }
 
-  /** A page of locks, so many between two turns of the event loop. */
+  /** A page of locks, so many at once; behind the payments, or between two turns of the event loop where somebody waits. */
   async #verifyPage(held: Held, sliceLength: number): Promise<void> {
     const { channel } = held
     const { suspended } = channel
@@ -49,7 +51,9 @@ export class LockWatch {
       const core = cores[due - first]
       if (core === undefined) break
       Vendor.verifyLock(channel, core)
-      if (due % sliceLength === 0) await this.#nextTurn()
+      if (due % sliceLength !== 0) continue
+      if (sliceLength < awaitedLength) await this.#options.flushed()
+      await this.#nextTurn()
     }
     if (channel.suspended !== suspended && !held.evicted) await this.#options.write(held)
   }

@@ -69,6 +69,7 @@ export class Till {
     this.#locks = new LockWatch({
       cores: (held, last, first) => this.cores(held, last, first),
       write: (held) => this.write(held),
+      flushed: () => this.#commits.flush(),
     })
   }
 
