@@ -24,6 +24,7 @@ import { whenRead } from './whenRead.ts'
 export interface ChannelOptions {
   readonly journal: Journal
   readonly fetch: Fetch
+  /** Seconds since 1970, as the bank has them. */
   readonly now: () => UnixSeconds
   readonly vendorUrl: string
   readonly bank: BankOfChannel
@@ -100,6 +101,7 @@ export class PayingChannel implements Closable {
     return this.#channel
   }
 
+  /** Where the vendor is reached. */
   get vendorUrl(): string {
     return this.#options.vendorUrl
   }
@@ -234,6 +236,7 @@ export class PayingChannel implements Closable {
 
   // What its end needs of a channel.
 
+  /** Where the channel ends if its vendor does not end it. */
   get bank(): BankOfChannel {
     return this.#options.bank
   }
@@ -293,18 +296,22 @@ export class PayingChannel implements Closable {
 
   // What a stream needs of its channel.
 
+  /** What shows the channel to a vendor that has not met it. */
   get attachment(): Uint8Array {
     return Attachment.encode(this.#channel.attachment)
   }
 
+  /** Told of every message. */
   get onTraffic(): OnTraffic {
     return this.#options.onTraffic
   }
 
+  /** As the channel was told. */
   get now(): UnixSeconds {
     return this.#options.now()
   }
 
+  /** What its requests travel over. */
   get sender(): Fetch {
     return this.#options.fetch
   }

@@ -28,6 +28,7 @@ export interface Closable extends Ending {
   giveRelease(release: Uint8Array): Promise<number>
 }
 
+/** How a channel was closed, as its client knows. */
 export interface Closed {
   readonly closing: Closing.Closing
   /** σ_0 … σ_n, as the vendor says; 0 where it does not have the release yet. */

@@ -10,6 +10,7 @@ import { Inbox } from './inbox.ts'
 import type { Bought } from './journal/contract.ts'
 import type { Transport } from './messages.ts'
 
+/** How a stream is paid, over a channel that was opened by hand. */
 export interface StreamOptions {
   /** Base units for one unit of the stream: the most that is paid. */
   readonly price: bigint

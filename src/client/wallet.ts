@@ -15,6 +15,7 @@ import type { Journal, Outcome, ProposedChannel, RetiredChannel } from './journa
 import { type Fetch, fetchOffer, post, withTimeout } from './remote.ts'
 import { restore, stateOf } from './restore.ts'
 
+/** What a wallet is made of. */
 export interface WalletOptions {
   readonly journal: Journal
   /** The account at the bank that funds the channels. */
@@ -23,6 +24,7 @@ export interface WalletOptions {
   readonly bank: { readonly key: Uint8Array; readonly url: string }
   /** What this client may have to say of itself one day. Each channel commits to it anew: O_C. */
   readonly clientIdentity: Uint8Array
+  /** Seconds since 1970, as the bank has them. */
   readonly now: () => UnixSeconds
   /** Cryptographic randomness. */
   readonly random: (size: number) => Uint8Array
@@ -36,6 +38,7 @@ export interface WalletOptions {
   readonly silenceMs?: number
 }
 
+/** How a channel is opened. */
 export interface OpenOptions {
   /** Base units to put into the channel. */
   readonly funds: bigint
@@ -46,6 +49,7 @@ export interface OpenOptions {
   readonly offer?: Offer.Offer
 }
 
+/** Opens channels for one account and keeps them. */
 export interface Wallet {
   /** Opens a channel to the vendor at this address. Its secrets are stored before the bank hears of it. */
   open(vendorUrl: string, options: OpenOptions): Promise<PayingChannel>
@@ -66,6 +70,7 @@ export interface Wallet {
   offer(vendorUrl: string): Promise<Offer.Offer>
 }
 
+/** What was found out of channels that have ended. */
 export interface Synced {
   /** Channels whose opening the bank has answered only now. */
   readonly opened: readonly PayingChannel[]
@@ -74,6 +79,7 @@ export interface Synced {
   readonly failed: readonly { readonly channelId: Uint8Array; readonly vendorUrl: string; readonly cause: unknown }[]
 }
 
+/** Opens channels for an account and takes up those of its journal: what `wallet()` is made of, without its budgets and prices. */
 export function createWallet(options: WalletOptions): Wallet {
   const { journal } = options
   const fetch: Fetch = options.fetch ?? ((input, init) => globalThis.fetch(input, init))

@@ -8,7 +8,7 @@ export const managementPaths = {
   ask: '/lockstep/ask',
   /** A payment alone, in the headers of a paid request; its answer is a statement about it. */
   resend: '/lockstep/resend',
-  /** A release of 268 bytes; its answer is {@link Released}. */
+  /** A release of 268 bytes; its answer is `Released`. */
   release: '/lockstep/release',
   /** Messages for a stream of events: see `events.ts`; no content is the answer. */
   stream: '/lockstep/stream',

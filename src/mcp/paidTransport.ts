@@ -23,6 +23,7 @@ import {
 /** What tools cost, by their names: a price, or a ceiling under which the tool says itself what it costs. Others are free. */
 export type ToolPrices = Readonly<Record<string, Price | { readonly max: string }>>
 
+/** Who sells the tools of a server, and for what. */
 export interface PaidTransportOptions {
   readonly pay: Pick<Paywall, 'asset' | 'vendor' | 'sell' | 'handle' | 'list' | 'price' | 'ceiling'>
   readonly prices: ToolPrices

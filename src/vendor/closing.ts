@@ -12,6 +12,7 @@ import type { VendorStore } from './store/contract.ts'
 import type { Till } from './till.ts'
 import { turnOfTheLoop } from './turns.ts'
 
+/** What it takes to end a channel on the side of its vendor. */
 export interface ClosingOptions {
   readonly till: Till
   readonly store: VendorStore

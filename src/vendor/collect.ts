@@ -5,6 +5,7 @@ import { CollectError } from './errors.ts'
 import { proveWrongLock } from './evidence.ts'
 import type { Held } from './held.ts'
 
+/** What it takes to be paid for a channel. */
 export interface CollectOptions extends ClosingOptions {
   /** What the bank may take to answer. */
   readonly timeoutMs?: number

@@ -3,6 +3,7 @@ import { unixSeconds } from '../wire/amount.ts'
 import { StoreUnavailableError } from './errors.ts'
 import type { HeldLease, VendorLeases } from './store/contract.ts'
 
+/** How one node of several holds the channels that it serves. */
 export interface LeaseOptions {
   readonly store: VendorLeases
   /** Name of this process among those that share the store, such as the address at which the others reach it. */

@@ -7,10 +7,12 @@ import { type Held, hold, restore } from './held.ts'
 import { type LeaseOptions, Leases } from './leases.ts'
 import type { StoredChannel, VendorStore } from './store/contract.ts'
 
+/** Where channels come from, and what they are judged by. */
 export interface OriginOptions {
   readonly store: VendorStore
   /** Secret of the vendor's frame key. */
   readonly frameKey: Uint8Array
+  /** Seconds since 1970, as the bank has them. */
   readonly now: () => UnixSeconds
   /** Where several nodes share the store. */
   readonly lease?: LeaseOptions

@@ -6,6 +6,7 @@ import { matchPath, type PaidRoute } from './routes.ts'
 import { sell } from './sell.ts'
 import type { Till } from './till.ts'
 
+/** Paid routes at fixed prices, for a vendor that is put together by hand. `paywall` does all of it. */
 export interface PaidRoutesOptions {
   readonly till: Till
   readonly offer: Offer.Offer

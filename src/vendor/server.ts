@@ -11,6 +11,7 @@ import type { StreamRoute } from './routes.ts'
 import { serveStreams } from './streams.ts'
 import type { Till } from './till.ts'
 
+/** A vendor as a server of `node:http`. */
 export interface ServeOptions {
   readonly till: Till
   readonly host?: string
@@ -37,6 +38,7 @@ export interface ServeOptions {
   readonly onProblem?: (reason: ProblemReason) => void
 }
 
+/** A server that listens. */
 export interface RunningServer {
   readonly url: string
   /** Stops taking connections, lets what runs end, and resolves when all is durable. */

@@ -14,6 +14,7 @@ import { LockWatch } from './lockWatch.ts'
 import { Origin, type OriginOptions, read } from './origin.ts'
 import type { Answer, PaymentStatus, StoredPayment } from './store/contract.ts'
 
+/** What a till needs. */
 export interface TillOptions extends OriginOptions {
   readonly acceptance: Vendor.Acceptance
   /** New channels a second. */
@@ -112,6 +113,7 @@ export class Till {
     return verdict.ok ? { ok: true, durable: this.write(held) } : verdict
   }
 
+  /** Takes a checkpoint that came alone, and tells when it is stored. */
   checkpoint(
     held: Held,
     checkpoint: Checkpoint.SignedCheckpoint,
@@ -213,6 +215,7 @@ export class Till {
     return held.channel.wrongLock === undefined
   }
 
+  /** As the till was told. */
   get now(): UnixSeconds {
     return this.#options.now()
   }

@@ -9,6 +9,7 @@ export interface Journal {
   channels(): Promise<readonly StoredChannel[]>
   /** Channels that came without their secrets, or from an old copy: they sign nothing, and wait for Close or Expire. */
   retired(): Promise<readonly RetiredChannel[]>
+  /** Payments of a channel, by their index. */
   payments(channelId: Uint8Array): Promise<readonly StoredPayment[]>
   /** One durable transaction: the channel as it now stands, the payments made since, what some were charged as far as that is told. */
   commit(
@@ -21,6 +22,7 @@ export interface Journal {
   end(channelId: Uint8Array, outcome: Outcome): Promise<void>
   /** Channels that have ended. */
   ended(): Promise<readonly EndedChannel[]>
+  /** Ends the connection, and lets another process have the journal. */
   close(): Promise<void>
 }
 
@@ -28,6 +30,7 @@ export interface Journal {
 export interface WalletJournal extends Journal {
   /** What was last noted under this name: what others said, which can be asked for again. */
   recall(name: string): Promise<string | undefined>
+  /** Notes something in the place of what was noted under this name. */
   note(name: string, value: string): Promise<void>
 }
 
@@ -39,6 +42,7 @@ export interface OpenedJournal extends WalletJournal {
   readonly stale: string | undefined
 }
 
+/** An opening that was sent, and may not have been answered. */
 export interface ProposedChannel {
   readonly channelId: Uint8Array
   /** Where the vendor is reached. */
@@ -53,11 +57,13 @@ export interface ProposedChannel {
   readonly channelSeed: Uint8Array
 }
 
+/** A channel as its client keeps it. */
 export interface StoredChannel extends ProposedChannel {
   /** None before the first commit. */
   readonly state: ChannelState | undefined
 }
 
+/** A channel that signs nothing more here, because what is known of it may be old. */
 export interface RetiredChannel extends Omit<StoredChannel, 'channelKey' | 'channelSeed'> {
   readonly reason: string
 }
@@ -73,10 +79,12 @@ export interface Outcome {
   readonly returned: bigint
 }
 
+/** A channel of which it is known what came back. */
 export interface EndedChannel extends Omit<StoredChannel, 'channelKey' | 'channelSeed'> {
   readonly outcome: Outcome
 }
 
+/** What a client signed last on a channel, and what it has heard since. */
 export interface ChannelState {
   /** The bank's answer: σ_0, c_0, γ. */
   readonly opened: Uint8Array
@@ -106,6 +114,7 @@ export interface ChannelState {
   readonly today?: Today | undefined
 }
 
+/** What was paid over a channel before its last day began. */
 export interface Today {
   /** Days since 1970, UTC. */
   readonly day: bigint
@@ -126,6 +135,7 @@ export interface Bought {
   readonly target: string
 }
 
+/** A payment as its client keeps it: the bytes that are sent again, and what was bought. */
 export interface StoredPayment {
   readonly index: number
   readonly price: bigint

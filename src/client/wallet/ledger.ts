@@ -25,6 +25,7 @@ export interface LedgerRow {
   readonly index: number
 }
 
+/** Which payments are wanted: those to a host, from one time on and before another. */
 export interface LedgerFilter {
   readonly host?: string
   readonly since?: Date

@@ -34,6 +34,7 @@ export interface Purchase {
   readonly raisedFrom?: string
 }
 
+/** How a wallet is opened: its bank is enough. */
 export interface PayingWalletOptions {
   /** The bank that holds the deposit. Without a key, the one that the bank has at first is held to from then on. */
   readonly bank: string | { readonly url: string; readonly key: string | Uint8Array }

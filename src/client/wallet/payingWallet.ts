@@ -21,7 +21,9 @@ import { dayOf, Tab, type TabContext } from './tab.ts'
 /** What a platform gives beside a home. */
 export interface Platform {
   readonly home: Home
+  /** Seconds since 1970, as the bank has them. */
   readonly now: () => UnixSeconds
+  /** Bytes that nobody can guess. */
   readonly random: (size: number) => Uint8Array
 }
 
@@ -193,6 +195,7 @@ export class PayingWallet {
     return this.#closed
   }
 
+  /** As {@link PayingWallet.stop}, for `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.stop()
   }
@@ -258,6 +261,7 @@ function originOf(input: Parameters<Fetch>[0]): string {
   return new URL(input instanceof Request ? input.url : input).origin
 }
 
+/** What an account can spend. */
 export interface Balance {
   /** Public key, in hex. */
   readonly account: string

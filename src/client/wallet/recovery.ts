@@ -17,6 +17,7 @@ export interface Recovered {
   readonly failed: readonly { readonly channel: string; readonly cause: unknown }[]
 }
 
+/** A channel that has ended. Amounts are decimal strings in the asset. */
 export interface EndedView {
   readonly channel: string
   readonly host: string
@@ -29,6 +30,7 @@ export interface EndedView {
   readonly returned: string
 }
 
+/** A channel that the bank knows and this journal does not: its secrets are gone. */
 export interface LostView {
   readonly channel: string
   readonly funds: string

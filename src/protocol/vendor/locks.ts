@@ -14,7 +14,7 @@ export function lockDue({ scheme, window, locks, wrongLock }: VendorChannel): nu
 
 /**
  * Verifies the lock that is due and the commitment with it, and tells whether they hold. Money is not touched whatever comes of
- * it: a wrong one is evidence, see {@link holdWrongLock}.
+ * it: a wrong one is evidence, see `holdWrongLock`.
  */
 export function verifyLock(channel: VendorChannel, core: Core): boolean {
   const due = lockDue(channel)

@@ -14,6 +14,7 @@ export type Middleware = (
   next: (error?: unknown) => void,
 ) => Promise<void>
 
+/** A paywall as Express has its middleware. */
 export type ExpressPaywall = PaidMiddleware<Middleware, IncomingMessage>
 
 /**

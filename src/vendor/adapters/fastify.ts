@@ -11,6 +11,7 @@ import { isOwnPath } from '../paywall/ownPaths.ts'
 import { problemResponse, readBody } from '../responses.ts'
 import type { MeteredPayment } from './paidMiddleware.ts'
 
+/** A paywall as Fastify has plugins and the options of routes. */
 export interface FastifyPaywall {
   /** Answers what every vendor answers: `app.register(paid.plugin)`, before the routes. */
   readonly plugin: (app: FastifyInstance) => Promise<void>
@@ -22,6 +23,7 @@ export interface FastifyPaywall {
   payment(request: FastifyRequest): MeteredPayment
 }
 
+/** Options of a route behind a price: give them to `app.get(path, options, handler)`. */
 export type PaidOptions = Required<Pick<RouteShorthandOptions, 'preParsing' | 'onSend' | 'onResponse'>>
 
 /** What a handler may take to answer once its client has gone: it is still charged, and its answer kept for a retry. */

@@ -7,6 +7,7 @@ import { BodyReadError } from './rawBody.ts'
 
 export { BodyReadError } from './rawBody.ts'
 
+/** A paywall as Hono has its middleware. */
 export type HonoPaywall = PaidMiddleware<MiddlewareHandler, Context>
 
 /**

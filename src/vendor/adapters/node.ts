@@ -15,6 +15,7 @@ export { BodyReadError } from './rawBody.ts'
 /** A handler as `node:http` has them, told of the payment. */
 export type PaidListener = (incoming: IncomingMessage, outgoing: ServerResponse, payment: MeteredPayment) => unknown
 
+/** A paywall as `node:http` has its listeners. */
 export interface NodePaywall {
   /** Answers what every vendor answers; tells whether it did. */
   handle(incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean>
@@ -24,6 +25,7 @@ export interface NodePaywall {
   metered(options: PriceOptions & { readonly max: string }, listener: PaidListener): NodeListener
 }
 
+/** A listener of `node:http`. */
 export type NodeListener = (incoming: IncomingMessage, outgoing: ServerResponse) => Promise<void>
 
 /**
@@ -48,6 +50,7 @@ export function forNode(pay: Paywall): NodePaywall {
   }
 }
 
+/** One request on its way to a handler, and its price. */
 export interface Selling {
   readonly tag: PriceTag
   readonly incoming: IncomingMessage

@@ -5,6 +5,7 @@ import { PriceError } from './errors.ts'
 /** A decimal string in the paywall's asset, such as `'0.001'`, or what gives one for a request. */
 export type Price = string | ((request: Request) => string | Promise<string>)
 
+/** What may be said of a price. */
 export interface PriceOptions {
   /** The most that a price made for a request may be. Its offer then names this one. */
   readonly max?: string

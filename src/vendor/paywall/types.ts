@@ -8,6 +8,7 @@ import type { Meter, Pieces } from './meter.ts'
 import type { OpenapiDocument } from './openapi.ts'
 import type { Price, PriceOptions, PriceTag } from './prices.ts'
 
+/** How a vendor is opened: its bank, its asset and its store are enough. */
 export interface PaywallOptions {
   /** Where payments are settled: its address, with its key where that is known, or several banks. */
   readonly bank: BankOption | readonly BankOption[]
@@ -52,8 +53,11 @@ export interface PaywallOptions {
 
 /** As `console`, pino and others are. */
 export interface PaywallLogger {
+  /** What went as it should: a claim that was paid. */
   info(message: string): void
+  /** What somebody should look at: a bank that is away, a clock that was wrong. */
   warn(message: string): void
+  /** What did not work: a claim that was refused, a handler that threw. */
   error(message: string): void
 }
 
@@ -72,6 +76,7 @@ export interface Payment {
 }
 
 export type Handler = (request: Request, payment: Payment) => Promise<Response> | Response
+/** A handler that says on its meter what its answer costs. */
 export type MeteredHandler = (request: Request, meter: Meter, payment: Payment) => Promise<Response> | Response
 
 /** A handler behind a price: one function of the Fetch API. What it is called with beside the request does not matter. */
@@ -93,6 +98,7 @@ export type StreamSource = (request: Request, payment: StreamPayment) => Pieces
 /** A stream behind a price for each unit: over a WebSocket, or as server-sent events. */
 export interface PaidStream {
   readonly tag: PriceTag
+  /** Its units, as a session asks for them. */
   readonly source: StreamRoute['source']
 }
 
@@ -109,6 +115,7 @@ export interface Place {
   readonly params?: Readonly<Record<string, string>>
 }
 
+/** What a server sells, and where it listens. */
 export interface ListenOptions {
   readonly routes: Routes
   /** 0 takes a free one. */
@@ -117,6 +124,7 @@ export interface ListenOptions {
   readonly host?: string
 }
 
+/** A vendor that is open: it sells, claims what was charged, and answers what every vendor answers. */
 export interface Paywall {
   /** As the bank names it: `USD/6`. */
   readonly asset: string
@@ -136,6 +144,7 @@ export interface Paywall {
   perByte(price: string, source: StreamSource, options?: { readonly block?: number }): PaidStream
   /** A price that was read: for {@link Paywall.sell}. Throws `PriceError` for one that is none. */
   price(price: Price, options?: PriceOptions): PriceTag
+  /** A ceiling that was read, for a handler that meters: for {@link Paywall.sell}. Throws `PriceError` for one that is none. */
   ceiling(options: PriceOptions & { readonly max: string }): PriceTag
   /**
    * Serves one request for a price: refuses it with the offer and this price, or admits its payment, runs `handle`, charges,

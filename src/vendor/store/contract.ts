@@ -6,7 +6,9 @@ import type { UnixSeconds } from '../../wire/amount.ts'
  * then gives is what counts.
  */
 export interface VendorStore {
+  /** A channel by the first 16 bytes of its id. */
   channel(reference: Uint8Array): Promise<StoredChannel | undefined>
+  /** A payment that was accepted once, whatever became of it. */
   payment(channelId: Uint8Array, index: number): Promise<StoredPayment | undefined>
   /** core_first … core_last, in order; from core_1 where no first is given. */
   cores(channelId: Uint8Array, last: number, first?: number): Promise<readonly Uint8Array[]>
@@ -22,6 +24,7 @@ export interface VendorStore {
   tombstone(reference: Uint8Array): Promise<UnixSeconds | undefined>
   /** When this store was restored from a backup, if it was: of channels opened before, it may know less than happened. */
   restoredAt(): Promise<UnixSeconds | undefined>
+  /** Ends the connection. What was committed stays. */
   close(): Promise<void>
 }
 
@@ -91,11 +94,13 @@ interface Opening {
   readonly grant: Uint8Array
 }
 
+/** What became of a batch. */
 export interface Committed {
   /** Ids of channels of which nothing was written, because another node has their lease. */
   readonly fenced: readonly Uint8Array[]
 }
 
+/** A channel as its vendor keeps it: what a restart goes on with. */
 export interface StoredChannel extends Opening {
   readonly channelId: Uint8Array
   /** c_0. */
@@ -114,7 +119,7 @@ export interface StoredChannel extends Opening {
    * last one as well, even where they are used up already.
    */
   readonly segments: readonly StoredSegment[]
-  /** Payments ahead of the prefix. Read with the channel; written by {@link PaymentChange}. */
+  /** Payments ahead of the prefix. Read with the channel; written by `PaymentChange`. */
   readonly ahead: readonly StoredPayment[]
   /** Signed closing, once there is one. */
   readonly closing: Uint8Array | undefined
@@ -142,6 +147,7 @@ export interface StoredSegment {
  */
 export type PaymentStatus = 'accepted' | 'running' | 'charged' | 'released'
 
+/** A payment as its vendor keeps it, with the answer that a retry gets. */
 export interface StoredPayment {
   readonly channelId: Uint8Array
   readonly index: number
