@@ -90,8 +90,8 @@ describe('the lock file', () => {
     })
   })
 
-  test('names no host', () => {
-    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"')
+  test.each(['package-lock.json', 'scripts/reference/package-lock.json'])('names no host: %s', (path) => {
+    expect(readFileSync(join(root, path), 'utf8')).not.toContain('"resolved"')
   })
 })
 
