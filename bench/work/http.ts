@@ -9,7 +9,7 @@ import { openVendor, publicUrl, serveVendor } from '../service.ts'
 const connectionsMax = 64
 
 const routes: readonly PaidRoute[] = [
-  { method: 'GET', path: '/hello', price, handler: () => new Response('hello world') },
+  { method: 'GET', path: '/hello', price, idempotent: true, handler: () => new Response('hello world') },
   {
     method: 'GET',
     path: '/work',

@@ -149,7 +149,10 @@ interface Priced {
   readonly failed?: Answer
 }
 
-/** Runs the handler once, between two writes: that it runs, and what came of it. */
+/**
+ * Runs the handler once, between two writes: that it runs, and what came of it. One that may run again does not wait for the first, and
+ * shares its commit with the second where it is quick: nobody hears of what it did before that is stored.
+ */
 async function run(
   purchase: Purchase,
   started: { readonly held: Held; readonly accepted: Vendor.Accepted; readonly reservation: Vendor.Reservation },
@@ -160,11 +163,16 @@ async function run(
   const { channel } = held
   const { index } = accepted
   try {
-    await till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })
+    const noted = till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })
+    if (purchase.idempotent) noted.catch(() => undefined)
+    else await noted
     const payer = toHex(Terms.reference(channel.channelId))
     const context = { payer, index, params, price, credit: Vendor.credit(channel) }
     const made: Made = failed === undefined ? await answerOf(purchase, context) : { answer: failed, charge: 0n }
-    if (made.stream !== undefined) return streamed(purchase, started, made.stream)
+    if (made.stream !== undefined) {
+      await noted
+      return streamed(purchase, started, made.stream)
+    }
     const { answer, charge, rest } = made
     const isSuccess = answer.status < 400
     if (isSuccess) Vendor.charge(channel, reservation, charge)

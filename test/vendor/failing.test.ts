@@ -101,12 +101,27 @@ describe('a commit that fails', () => {
     const { breakable, town } = await openBreakable({}, shop)
     const channel = await openChannel(town)
     const { index, send } = await prepare(channel, '/goods/tea', price)
-    breakable.failures = ['never', 'before']
+    breakable.failures = ['before']
     expect((await send()).status).toBe(503)
     expect(await (await send()).json()).toEqual({ name: 'tea', run: 2 })
     expect(await (await send()).json()).toEqual({ name: 'tea', run: 2 })
     expect(shop.runs(index)).toBe(2)
     expect(await channel.refresh()).toMatchObject({ spent: price })
+  })
+
+  test.each([
+    { idempotent: true, commits: 1 },
+    { idempotent: false, commits: 2 },
+  ])('costs a quick handler $commits of them where idempotent is $idempotent', async ({ idempotent, commits }) => {
+    const { breakable, town } = await openBreakable({}, openShop({ idempotent }))
+    const channel = await openChannel(town)
+    await (await prepare(channel, '/goods/first', price)).send()
+    const { index, send } = await prepare(channel, '/goods/tea', price)
+    const before = breakable.batches.length
+    expect((await send()).status).toBe(200)
+    const statuses = breakable.batches.slice(before).flatMap(({ payments }) => payments.map(({ status }) => status))
+    expect(statuses).toEqual(['running', 'charged'].slice(-commits))
+    expect((await town.stall.store.payment(channel.state.channelId, index))?.status).toBe('charged')
   })
 
   test('fails what is queued behind it on its channel, and nothing on another', async () => {
