@@ -70,7 +70,8 @@ export function createCounter(pay: Paywall, { handlerTimeoutMs = 120_000 }: Coun
       const sale = await openSale(pay, new Request(request, { headers }), tag)
       if (sale instanceof Response) return judged(sale)
       const fail = (): void => void sale.fail(new Error('a handler behind another protocol gave no answer in time'))
-      setTimeout(fail, handlerTimeoutMs).unref()
+      const timer = setTimeout(fail, handlerTimeoutMs).unref()
+      void sale.sold.finally(() => clearTimeout(timer))
       return { state: 'open', sale }
     },
   }

@@ -27,11 +27,15 @@ export function serverMethod(pay: Paywall, options?: CounterOptions): ServerMeth
   const arrived = new WeakMap<Method.CapturedRequest, Request>()
   const judged = new WeakMap<Method.CapturedRequest, Judged>()
   const http = Transport.http()
+  const beside = Transport.http({ requiresAuth: true })
   const transport: LockstepTransport = {
     ...http,
+    getCredential: (input) => beside.getCredential(input) ?? http.getCredential(input),
     async captureRequest(input) {
       const captured = await http.captureRequest!(input)
-      if (input.headers.has('Authorization') && !input.bodyUsed) arrived.set(captured, input.clone())
+      const { headers, bodyUsed } = input
+      const isPaid = headers.has('Authorization') || headers.has('Payment-Authorization')
+      if (isPaid && !bodyUsed) arrived.set(captured, input.clone())
       return captured
     },
     async respondChallenge(asked) {

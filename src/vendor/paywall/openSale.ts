@@ -5,7 +5,9 @@ import type { Payment, Paywall, Place } from './types.ts'
 /** A sale whose payment was admitted, and whose handler runs elsewhere: between two hooks of a framework. */
 export interface OpenSale {
   readonly payment: Payment & { readonly meter: Meter }
-  /** Charges for this answer, unless its status is from 400 on, and gives what the client gets: once the charge is durable. */
+  /** What the client gets, once there is an answer and its charge is durable. */
+  readonly sold: Promise<Response>
+  /** Charges for this answer, unless its status is from 400 on, and gives what the client gets. */
   answer(response: Response): Promise<Response>
   /** The handler has failed: charges nothing, and gives what the client gets. After an answer it changes nothing. */
   fail(error: Error): Promise<Response>
@@ -26,6 +28,7 @@ export async function openSale(
       const answered = Promise.withResolvers<Response>()
       opened.resolve({
         payment: { ...payment, meter },
+        sold,
         answer(response) {
           answered.resolve(response)
           return sold
