@@ -132,6 +132,8 @@ export interface Forgery {
   /** What the payments become: `undefined` leaves one out. */
   readonly payment?: (transaction: Transaction.Transaction) => Transaction.Transaction | undefined
   readonly spent?: bigint
+  /** What the locks become, by the index of their payment. */
+  readonly lock?: (lock: Uint8Array, index: number) => Uint8Array
 }
 
 /**
@@ -162,7 +164,8 @@ export function forge(archive: LockstepArchive, forgery: Forgery): LockstepArchi
       const signed = Transaction.encode(transaction)
       const key = forgery.receipt?.index === index ? forgery.receipt.key : (forgery.channelKey ?? channelKey)
       const receipt = scheme.sign(key, Transaction.transactionDigest(signed))
-      const lock = scheme.lock({ channelId, index, previous: receipts.at(-1)!, receipt })
+      const made = scheme.lock({ channelId, index, previous: receipts.at(-1)!, receipt })
+      const lock = forgery.lock?.(made, index) ?? made
       const remade = Transcript.encode({ ...core, transaction: signed, commitment: scheme.commit(receipt), lock })
       cores.push(remade)
       receipts.push(receipt)

@@ -229,6 +229,15 @@ describe('a saved channel', () => {
     expect(await verifyPublished(all, trust)).toMatchObject({ file: 'opening.bin', reason: 'SignatureInvalid' })
   })
 
+  test('is refused with a payment before the one before it', async () => {
+    const paid = new Uint8Array(embedded.files.get('payments.bin')!)
+    // ts_2, at the start of Tx_2.
+    paid.fill(0, 176 + 32, 176 + 40)
+    const verdict = await verifyPublished(new Map(embedded.files).set('payments.bin', paid), trust)
+    const detail = expect.stringMatching(/^payment 2 \(byte 176\) was made at 0, the one before at [1-9]/)
+    expect(verdict).toEqual({ ok: false, file: 'payments.bin', reason: 'OrderInvalid', detail })
+  })
+
   test('is refused with the record of another channel', async () => {
     const other = await run('embedded')
     const record = ['recorded.bin', 'recorded.json'].map((name) => [name, other.files.get(name)!] as const)

@@ -4,12 +4,14 @@ import { type Anvil, attachRegistry, type Chain, deployRegistry, type Hex, start
 import type { FaultReason, Files, Trust } from '../../src/cli/archive/archive.ts'
 import { encodeArchive, type LockstepArchive, verifyArchive } from '../../src/cli/archive/lockstep.ts'
 import { concat, toHex, utf8 } from '../../src/crypto/bytes.ts'
+import * as CoinChain from '../../src/crypto/CoinChain.ts'
 import { amount } from '../../src/wire/amount.ts'
 import * as Checkpoint from '../../src/wire/Checkpoint.ts'
 import * as Closing from '../../src/wire/Closing.ts'
 import * as Record from '../../src/wire/Record.ts'
 import * as Terms from '../../src/wire/Terms.ts'
-import type * as Transaction from '../../src/wire/Transaction.ts'
+import * as Transaction from '../../src/wire/Transaction.ts'
+import * as Transcript from '../../src/wire/Transcript.ts'
 import { digest } from '../chain/support.ts'
 import { bankKey, bytesOf, read, vendorKey } from '../protocol/world.ts'
 import { attacker, channelKey, forge, logOf, network, otherBank, recordedChannel, recordOn } from './archives.ts'
@@ -225,6 +227,27 @@ describe.each(kinds)('an archive ($name)', ({ make }) => {
       const forged = forge(archive, { payment, vendor: vendorKey })
       await expectFault(forged, { file: 'transcript.bin', reason: 'AmountInvalid', detail })
     }
+  })
+
+  it('is refused with a lock that does not tie its receipts, whoever of client and vendor signs for it', async () => {
+    const lock = (made: Uint8Array, index: number): Uint8Array =>
+      index === 5 ? made.map((byte, at) => byte ^ (at === 20 ? 1 : 0)) : made
+    const forged = forge(archive, { lock, vendor: vendorKey })
+    const detail = expect.stringContaining('receipt 5 (byte 320): lk_5 is')
+    await expectFault(forged, { file: 'receipts.bin', reason: 'LockMismatch', detail })
+  })
+
+  it('is refused where a later payment shows an earlier coin', async () => {
+    const layout = Transcript.coreLayout(archive.cores[0]!.length - 156)
+    const [first, second] = archive.cores.map((bytes) => read(layout.parse(bytes)))
+    const paid = read(Transaction.transactionLayout.parse(second!.transaction))
+    const [step, salt] = [1, read(Terms.parse(archive.terms)).coinSalt]
+    const coin = CoinChain.walk({ coin: first!.coin, steps: first!.step - step, salt })
+    const transaction = Transaction.encode({ ...paid, amount: amount(10n) })
+    const lower = Transcript.encode({ ...second!, segment: first!.segment, step, coin, transaction })
+    const cores = archive.cores.map((bytes, row) => (row === 1 ? lower : bytes))
+    const detail = expect.stringContaining('payment 2 (byte')
+    await expectFault({ ...archive, cores }, { file: 'transcript.bin', reason: 'AmountInvalid', detail })
   })
 
   it('is refused where the vendor charged more than was paid, or was paid other than it charged', async () => {

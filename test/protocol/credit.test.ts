@@ -30,6 +30,16 @@ describe('a reservation', () => {
     expect(Vendor.reserve(world.vendor, 2, 0n)).toMatchObject({ ok: true })
   })
 
+  it('is refused where the store was restored since the channel was opened, whatever it costs', () => {
+    const { vendor } = paid(100n)
+    vendor.stale = true
+    const before = snapshot(vendor)
+    for (const price of [0n, 1n]) {
+      expect(Vendor.reserve(vendor, 1, price)).toMatchObject({ ok: false, reason: 'ChannelClosed' })
+    }
+    expect(snapshot(vendor)).toEqual(before)
+  })
+
   it('released whole leaves everything as it was', () => {
     const world = paid(100n)
     const before = snapshot(world.vendor)

@@ -3,6 +3,9 @@ import { headerNames } from '../../src/http/headers.ts'
 import { Client } from '../../src/protocol/index.ts'
 import type { VendorStore } from '../../src/vendor/index.ts'
 import { unixSeconds } from '../../src/wire/amount.ts'
+import { toBase64url } from '../../src/wire/base64url.ts'
+import * as Frame from '../../src/wire/Frame.ts'
+import { sizes } from '../../src/wire/kinds.ts'
 import {
   gate,
   headersOf,
@@ -16,7 +19,7 @@ import {
   until,
 } from '../e2e/town.ts'
 import { must, now } from '../protocol/world.ts'
-import { without } from './frames.ts'
+import { readHeader, without } from './frames.ts'
 import { openShop, price } from './shop.ts'
 
 describe('a lost response', () => {
@@ -145,6 +148,26 @@ describe('an index', () => {
     expect((await running).status).toBe(200)
     expect(await problemIn(await first.send({ headers }))).toMatchObject({ status: 409, reason: 'IndexConflict' })
     expect((await town.stall.held(channel)).channel.spent).toBe(price)
+  })
+
+  test('that was paid is another payment with any one field of its frame changed', async () => {
+    const shop = openShop()
+    const town = await openTown({ routes: shop.routes })
+    const channel = await openChannel(town)
+    const { macs } = await twinOf(town.client, channel)
+    const { headers, send } = await prepare(channel, '/goods/tea', price)
+    expect((await send()).status).toBe(200)
+    const frame = readHeader(headers[headerNames.payment]!)
+    // Kind, reference and index say which payment it is; the MAC is made for each anew.
+    const [first, last] = [17, frame.length - sizes.mac - 1]
+    for (const at of [first, 21, 27 + 7, 35, 67, 99, last]) {
+      const changed = frame.slice(0, frame.length - sizes.mac)
+      changed[at]! ^= 1
+      const other = { ...headers, [headerNames.payment]: toBase64url(Frame.seal(changed, macs.frame)) }
+      expect(await problemIn(await send({ headers: other })), `byte ${at}`).toMatchObject({ reason: 'IndexConflict' })
+    }
+    expect(shop.total()).toBe(1)
+    expect(await channel.refresh()).toMatchObject({ spent: price })
   })
 })
 
