@@ -10,6 +10,8 @@ import { tokenize } from '../../src/cli/demo/tokens.ts'
 import { openWireMeter } from '../../src/cli/demo/wireMeter.ts'
 import { toHex } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
+import * as Terms from '../../src/wire/Terms.ts'
+import { read } from '../protocol/world.ts'
 import { lockstep, root } from './processes.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-demo-test-'))
@@ -98,6 +100,15 @@ describe('lockstep demo as a process', () => {
     expect(sample).toContain(`content        sha256 ${toHex(sha256(license))}\n`)
     expect(sample).toContain(`${500} payments and ${ticks} ticks\n`)
     expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain(`${500 - inStream} payments for one request`)
+  })
+
+  it('has a channel that outlives the most payments that it takes', async () => {
+    const dir = join(mkdtempSync(join(folder, 'saved-')), 'evidence')
+    const { code } = await lockstep(['demo', '--file', sold, '--payments', '2', '--chain', 'embedded', '--save', dir])
+    const { openedAt, expiresAt } = read(Terms.parse(readFileSync(join(dir, 'terms.bin'))))
+    expect(code).toBe(0)
+    // 100,000 payments and 10,000 ticks, on a machine that takes half a second for each.
+    expect(expiresAt - openedAt).toBeGreaterThan(55_000n)
   })
 
   it('says that the published scheme has locks of its own', async () => {

@@ -22,6 +22,8 @@ import { measure, openWireMeter } from './wireMeter.ts'
 
 /** Base units: 0.001 USD a request. */
 const requestPrice = 1000n
+/** Seconds: no demo takes a day, however many payments it is asked for. */
+const life = 86_400n
 
 /**
  * A client buys a file: some payments buy one request each, the others a stream that is paid token by token, with ticks
@@ -45,7 +47,7 @@ export async function runLockstep(options: DemoOptions, stage: Stage, bankKey: S
   try {
     const { lockScheme } = options
     const measured = measure(() => meter.bytes([town.bankUrl, town.vendor.url]))
-    const setup = await measured(() => town.wallet.open(town.vendor.url, { funds, lockScheme }))
+    const setup = await measured(() => town.wallet.open(town.vendor.url, { funds, lockScheme, life }))
     const channel = setup.value
     const transaction = await measured(() => buy(channel, plan, stage.progress))
     const release = await measured(() => channel.close())
