@@ -103,6 +103,9 @@ const routes: readonly Route[] = (Object.keys(handlers) as OperationName[]).map(
 
 /** Finds what was asked for, reads no more of it than that takes, and answers. */
 export async function answer(bank: Bank, request: IncomingMessage, sender: Sender): Promise<Answer> {
+  if (request.headers.host === undefined && request.httpVersion === '1.1') {
+    return problem({ reason: 'Malformed', detail: 'a request of HTTP/1.1 names its host' })
+  }
   const [path = '', query = ''] = (request.url ?? '').split('?', 2)
   const here = routes.filter((route) => route.path.test(path))
   if (here.length === 0) return nothing(`nothing is at ${path.slice(0, 200)}`)

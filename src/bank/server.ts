@@ -35,25 +35,35 @@ export async function serveBank(bank: Bank, options: ServeOptions = {}): Promise
   const { onError = (error): void => process.emitWarning(asError(error)), senderOf = addressOf } = options
   /** The newest answer of each connection. */
   const latest = new WeakMap<Duplex, ServerResponse>()
+  const take = (request: IncomingMessage, response: ServerResponse): void => {
+    latest.set(request.socket, response)
+    answer(bank, request, senderOf(request))
+      .catch((error: unknown) => {
+        // Where the request broke off nobody waits for an answer.
+        if (request.errored === null) return failure(error, onError)
+        return undefined
+      })
+      .then((ready) => ready && send(response, ready))
+      .catch(onError)
+  }
   const server = createServer(
     {
       maxHeaderSize: headerSizeMax,
       headersTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
+      // Refused by what answers, with a reason.
+      requireHostHeader: false,
     },
-    (request, response) => {
-      latest.set(request.socket, response)
-      answer(bank, request, senderOf(request))
-        .catch((error: unknown) => {
-          // Where the request broke off nobody waits for an answer.
-          if (request.errored === null) return failure(error, onError)
-          return undefined
-        })
-        .then((ready) => ready && send(response, ready))
-        .catch(onError)
-    },
+    take,
   )
+  // What else it expects is its own affair.
+  server.on('checkExpectation', take)
+  server.on('connect', (_request, socket) => {
+    // Node has taken its own listener off.
+    socket.on('error', () => socket.destroy())
+    refuseSocket(socket, { reason: 'MethodNotAllowed', detail: 'nobody else is reached through here' })
+  })
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
   const url = await listen(server, 'the bank', { host, port })
   return {
@@ -89,11 +99,14 @@ function send(response: ServerResponse, { status, type, body, headers }: Answer)
 
 /** What never becomes a request: a head that is too long or cannot be read, a client that is too slow. */
 function refuseConnection(error: NodeJS.ErrnoException, socket: Duplex, response: ServerResponse | undefined): void {
-  const refused = problem(
-    connectionProblems[error.code ?? ''] ?? { reason: 'Malformed', detail: 'this is not HTTP/1.1' },
-  )
   // A connection that is gone, or in the middle of an answer, can take no other one.
   if (!socket.writable || answering(response)) return void socket.destroy()
+  refuseSocket(socket, connectionProblems[error.code ?? ''] ?? { reason: 'Malformed', detail: 'this is not HTTP/1.1' })
+}
+
+/** A problem document on a connection that has no response object, and its end. */
+function refuseSocket(socket: Duplex, why: Parameters<typeof problem>[0]): void {
+  const refused = problem(why)
   socket.end(
     `HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status]}\r\nContent-Type: ${refused.type}\r\n` +
       `Content-Length: ${Buffer.byteLength(refused.body)}\r\nConnection: close\r\n\r\n${refused.body}`,

@@ -38,9 +38,10 @@ export function readIncoming(incoming: IncomingMessage, sizeMax: number): Promis
 
 const discardedMax = 1_048_576
 
-/** A request of the Fetch API; `undefined` where it can be none, as with the method TRACE. */
+/** A request of the Fetch API; `undefined` where it can be none, as with the method TRACE, or HTTP/1.1 that names no host. */
 export function toRequest(incoming: IncomingMessage, body: Uint8Array): Request | undefined {
-  const { method = 'GET', rawHeaders } = incoming
+  const { method = 'GET', rawHeaders, headers: given, httpVersion } = incoming
+  if (given.host === undefined && httpVersion === '1.1') return undefined
   const mayHaveBody = method !== 'GET' && method !== 'HEAD' && body.length > 0
   try {
     const headers = new Headers()
@@ -119,6 +120,13 @@ export function refuseConnection(
 const connectionProblems: Readonly<Record<string, Refused>> = {
   ERR_HTTP_REQUEST_TIMEOUT: { reason: 'RequestTimeout', detail: 'the request did not arrive in time' },
   HPE_HEADER_OVERFLOW: { reason: 'HeaderTooLarge', detail: `the headers have more than ${headerSizeMax} bytes` },
+}
+
+/** Who asks to be connected with somebody else. */
+export function refuseTunnel(socket: Duplex): void {
+  // Node has taken its own listener off.
+  socket.on('error', () => socket.destroy())
+  refuseSocket(socket, { reason: 'MethodNotAllowed', detail: 'nobody else is reached through here' })
 }
 
 /** A problem document on a connection that has no response object, and its end. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ProblemReason } from '../http/problems.ts'
 import { listen } from '../net/listen.ts'
 import { allowBrowsers, answering, type Handler } from './answering.ts'
-import { headerSizeMax, readIncoming, refuseConnection, send, toRequest } from './connection.ts'
+import { headerSizeMax, readIncoming, refuseConnection, refuseTunnel, send, toRequest } from './connection.ts'
 import { asError } from './errors.ts'
 import { eventStreams } from './eventStreams.ts'
 import { problemResponse } from './responses.ts'
@@ -52,22 +52,28 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   let respond = answering([], onError)
   /** The newest answer of each connection. */
   const latest = new WeakMap<Duplex, ServerResponse>()
+  const take = (incoming: IncomingMessage, outgoing: ServerResponse): void => {
+    latest.set(incoming.socket, outgoing)
+    answer({ respond, bodySizeMax }, incoming, outgoing).catch((error: unknown) => {
+      // Where the request broke off nobody waits for an answer. Where the answer did, its client must see that.
+      if (incoming.errored === null) onError(error)
+      outgoing.destroy()
+    })
+  }
   const server = createServer(
     {
       maxHeaderSize: headerSizeMax,
       headersTimeout: requestTimeoutMs,
       requestTimeout: requestTimeoutMs,
       connectionsCheckingInterval: Math.ceil(requestTimeoutMs / 10),
+      // Refused here, with a reason.
+      requireHostHeader: false,
     },
-    (incoming, outgoing) => {
-      latest.set(incoming.socket, outgoing)
-      answer({ respond, bodySizeMax }, incoming, outgoing).catch((error: unknown) => {
-        // Where the request broke off nobody waits for an answer. Where the answer did, its client must see that.
-        if (incoming.errored === null) onError(error)
-        outgoing.destroy()
-      })
-    },
+    take,
   )
+  // What else it expects is its own affair.
+  server.on('checkExpectation', take)
+  server.on('connect', (_incoming, socket) => refuseTunnel(socket))
   server.on('clientError', (error, socket) => refuseConnection(error, socket, latest.get(socket)))
   const url = await listen(server, 'the vendor', { host, port })
   const publicUrl = options.publicUrl ?? url

@@ -366,6 +366,18 @@ describe('a connection', () => {
     },
   )
 
+  test.each([
+    ['names no host', 'GET /v1/offer HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['expects what nobody can', 'GET /v1 HTTP/1.1\r\nHost: b\r\nExpect: magic\r\nConnection: close\r\n\r\n', 404],
+    ['asks for a tunnel', 'CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n', 405],
+  ])('that %s is told why in a problem document', async (_, sent, status) => {
+    const { url } = await fundedAndServed()
+    const answer = await raw(url, sent)
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    expect(answer).toMatch(/^content-type: application\/problem\+json\r$/im)
+    expect((await fetch(url + bankPaths.offer)).status).toBe(200)
+  })
+
   test('that breaks off in the middle of a command leaves nothing, and no complaint', async () => {
     const errors: unknown[] = []
     const { path, url } = await fundedAndServed({ onError: (error) => errors.push(error) })

@@ -110,6 +110,10 @@ describe('what cannot be read', () => {
     ['a path that is none', 'GET http://other.example/goods HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404],
     ['a path with two slashes', 'GET //goods/tea HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 404],
     ['no path', 'OPTIONS * HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', 204],
+    ['no host', 'GET /goods/tea HTTP/1.1\r\nConnection: close\r\n\r\n', 400],
+    ['an old client', 'GET /goods/tea HTTP/1.0\r\n\r\n', 402],
+    ['what nobody can expect', 'GET / HTTP/1.1\r\nHost: x\r\nExpect: magic\r\nConnection: close\r\n\r\n', 404],
+    ['a tunnel', 'CONNECT other.example:443 HTTP/1.1\r\nHost: other.example:443\r\n\r\n', 405],
     ['half a body', 'POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf', undefined],
     ['another protocol', 'GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n', 404],
     ['an upgrade to nowhere', 'GET //[ HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n', 404],
@@ -120,6 +124,7 @@ describe('what cannot be read', () => {
       if (status === undefined) setTimeout(() => socket.destroy(), 50)
     })
     if (status !== undefined) expect(heard).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    if (status !== undefined && status >= 400) expect(heard).toMatch(/^content-type: application\/problem\+json\r$/im)
     expect((await fetch(`${stall.url}/goods/tea`)).status).toBe(402)
     expect(stall.errors).toEqual([])
   })
