@@ -68,6 +68,11 @@ function joinNegatives(args: readonly string[], options: NonNullable<ParseArgsCo
   }, [])
 }
 
+/** Words of somebody else as part of one line: what would move a terminal's cursor, or turn its text round, is spelt out. */
+export function printable(text: string): string {
+  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (one) => `\\u{${one.codePointAt(0)!.toString(16)}}`)
+}
+
 /** A whole number given as an option. */
 export function wholeOption(name: string, text: string, min: number, max: number): number {
   const value = Number(text)

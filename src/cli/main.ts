@@ -1,4 +1,4 @@
-import { type Command, CommandError, exitCodes, UsageError } from './command.ts'
+import { type Command, CommandError, exitCodes, printable, UsageError } from './command.ts'
 import { createCompletion } from './commands/completion.ts'
 import { createHelp } from './commands/help.ts'
 import { openTerminal } from './terminal.ts'
@@ -38,7 +38,9 @@ export async function main(args: readonly string[]): Promise<number> {
     return code === exitCodes.done && terminal.hasLost ? exitCodes.failed : code
   } catch (error) {
     if (error instanceof UsageError) {
-      terminal.say(`lockstep: ${error.message}. See "lockstep help${Object.hasOwn(topics, first) ? ` ${first}` : ''}".`)
+      terminal.say(
+        `lockstep: ${printable(error.message)}. See "lockstep help${Object.hasOwn(topics, first) ? ` ${first}` : ''}".`,
+      )
       return exitCodes.usage
     }
     const missing = missingPackage(error)

@@ -165,6 +165,7 @@ describe('used wrongly', () => {
     [['demo', '--payments'], {}, "'--payments <value>' argument missing"],
     [['demo', '--lock', 'ring', '--profile', 'published'], {}, '--lock is one of schnorr, ecdsa-xor, not "ring"'],
     [['nonsense'], {}, 'no such command: nonsense'],
+    [['non\nsense'], {}, 'no such command: non\\u{a}sense'],
     [['keys', 'x'], { LOCKSTEP_BACKEND: 'fast' }, 'LOCKSTEP_BACKEND is native or portable, not "fast"'],
   ])('%j with %j is one line and exit 2', async (args, env, says) => {
     expectOneLine(await lockstep(args, { env }), says)

@@ -127,6 +127,8 @@ describe('lockstep verify', () => {
       [(dir) => truncate(join(dir, 'receipts.bin'), 100), 'receipts.bin: 100 bytes'],
       [(dir) => writeFile(join(dir, 'sums.txt'), 'fine'), 'sums.txt: no verifier knows this file'],
       [(dir) => mkdir(join(dir, 'more')), 'more: not a plain file'],
+      // Whoever made the directory named its files: none of them writes a line of its own.
+      [(dir) => writeFile(join(dir, 'a\u001b[1A\r\n\u202e'), ''), 'a\\u{1b}[1A\\u{d}\\u{a}\\u{202e}: no verifier'],
       [(dir) => replaceByLink(join(dir, 'closing.bin'), 'nowhere'), 'closing.bin: it cannot be read (ENOENT)'],
       [(dir) => replaceByLink(join(dir, 'closing.bin'), 'closing.bin'), 'closing.bin: it cannot be read (ELOOP)'],
       [(dir) => truncate(join(dir, 'transcript.bin'), 2 ** 40), 'transcript.bin: 1099511627776 bytes, and at most'],

@@ -12,7 +12,7 @@ import {
 } from '../archive/archive.ts'
 import { isLockstepArchive, verifyArchive } from '../archive/lockstep.ts'
 import { isPublishedArchive, verifyPublished } from '../archive/published.ts'
-import { type Command, CommandError, exitCodes, type Output, parseOptions, UsageError } from '../command.ts'
+import { type Command, CommandError, exitCodes, type Output, parseOptions, printable, UsageError } from '../command.ts'
 
 export const verify: Command = {
   name: 'verify',
@@ -129,7 +129,7 @@ function saySound(
 
 function sayFault(output: Output, { file, reason, detail }: ArchiveFault, json: boolean): void {
   if (json) output.out(JSON.stringify({ ok: false, file, reason, detail }))
-  else output.say(`lockstep: ${file}: ${detail}`)
+  else output.say(`lockstep: ${printable(file)}: ${detail}`)
 }
 
 function bankOption(text: string | undefined): Uint8Array | undefined {
