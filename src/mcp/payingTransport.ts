@@ -42,11 +42,12 @@ class PayingTransport implements Transport {
   readonly #transport: Transport
   readonly #wallet: Pick<PayingWallet, 'fetch' | 'connect'>
   /** Requests of this transport's own, by their ids. */
-  readonly #waiting = new Map<RequestId, (reply: Reply) => void>()
+  readonly #waiting = new Map<RequestId, Waiting>()
   /** Calls of the client, by their ids. */
   readonly #calls = new Map<RequestId, { readonly call: Call; readonly given: AbortController }>()
   #count = 0
   #isGone = false
+  #asksAgain: ReturnType<typeof setTimeout> | undefined
   /** Where the server's tools are sold; `undefined` where they are not. */
   #address: Promise<string | undefined> | undefined
 
@@ -65,14 +66,21 @@ class PayingTransport implements Transport {
 
   start(): Promise<void> {
     this.#transport.onmessage = (message, extra) => {
-      const reply = 'method' in message ? undefined : this.#waiting.get(message.id!)
-      if (reply === undefined) this.onmessage?.(message, extra)
-      else reply('result' in message ? { result: message.result } : { error: record(message).error })
+      const id = 'method' in message ? undefined : message.id
+      const waiting = id === undefined ? undefined : this.#waiting.get(id)
+      if (waiting !== undefined)
+        waiting.reply('result' in message ? { result: message.result } : { error: record(message).error })
+      // One that was asked for twice comes twice.
+      else if (!String(id).startsWith(ownIds)) this.onmessage?.(message, extra)
     }
-    this.#transport.onerror = (error) => this.onerror?.(error)
+    this.#transport.onerror = (error) => {
+      this.onerror?.(error)
+      this.#askAgainSoon()
+    }
     this.#transport.onclose = () => {
       this.#isGone = true
-      for (const reply of this.#waiting.values()) reply({ error: { code: -32000, message: 'the server is gone' } })
+      clearTimeout(this.#asksAgain)
+      for (const { reply } of this.#waiting.values()) reply({ error: { code: -32000, message: 'the server is gone' } })
       this.onclose?.()
     }
     return this.#transport.start()
@@ -158,25 +166,67 @@ class PayingTransport implements Transport {
 
   async #ask(method: string, params: Record<string, unknown>, signal?: AbortSignal): Promise<Reply> {
     if (this.#isGone) throw new UnansweredError('the connection to the server of these tools has ended')
-    const id = `lockstep-${++this.#count}`
+    const ids: string[] = []
     const { promise, resolve, reject } = Promise.withResolvers<Reply>()
+    const send = (): Promise<void> => {
+      const id = `${ownIds}${++this.#count}`
+      ids.push(id)
+      this.#waiting.set(id, { reply: resolve, again: isRepeatable(method, params) ? again : undefined })
+      return this.#transport.send({ jsonrpc: '2.0', id, method, params })
+    }
+    const again = (): void => {
+      // A connection that fails as often is not one that loses an answer now and then.
+      if (ids.length >= asksMax) {
+        reject(new UnansweredError('the connection to the server fails again and again'))
+        return
+      }
+      this.#waiting.set(ids.at(-1)!, { reply: resolve, again: undefined })
+      // Where that fails as well, the transport says so, and it is tried again.
+      send().catch(() => undefined)
+    }
     const abort = (): void => {
       reject(new UnansweredError('the call was given up', { cause: signal?.reason }))
-      const notice = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId: id } } as const
-      // The server works on for nobody where it does not hear of it.
-      this.#transport.send(notice).catch(() => undefined)
+      for (const requestId of ids) {
+        const notice = { jsonrpc: '2.0', method: 'notifications/cancelled', params: { requestId } } as const
+        // The server works on for nobody where it does not hear of it.
+        this.#transport.send(notice).catch(() => undefined)
+      }
     }
-    this.#waiting.set(id, resolve)
     signal?.addEventListener('abort', abort)
     try {
       signal?.throwIfAborted()
-      await this.#transport.send({ jsonrpc: '2.0', id, method, params })
+      await send()
       return await promise
     } finally {
       signal?.removeEventListener('abort', abort)
-      this.#waiting.delete(id)
+      for (const id of ids) this.#waiting.delete(id)
     }
   }
+
+  /** Asks again for what may be lost: nobody says of a connection that broke which answers it took with it. */
+  #askAgainSoon(): void {
+    if (this.#isGone || this.#asksAgain !== undefined) return
+    this.#asksAgain = setTimeout(() => {
+      this.#asksAgain = undefined
+      for (const { again } of [...this.#waiting.values()]) again?.()
+    }, asksAgainMs)
+  }
+}
+
+interface Waiting {
+  readonly reply: (reply: Reply) => void
+  /** Asks for it once more, under another id; only where nothing happens twice by that. */
+  readonly again: (() => void) | undefined
+}
+
+const ownIds = 'lockstep-'
+/** How long answers that are on their way may take to come before they are asked for again. */
+const asksAgainMs = 200
+const asksMax = 20
+
+/** A call that is paid for runs once for its payment; what a vendor answers besides may be asked for as often as one likes. */
+function isRepeatable(method: string, params: Record<string, unknown>): boolean {
+  return method === requestMethod || 'lockstep/payment' in record(params._meta)
 }
 
 /** Which call of the client a request is for. It never leaves this process. */

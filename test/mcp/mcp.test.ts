@@ -14,6 +14,7 @@ import { paidTransport, payingTransport } from '../../src/mcp/index.ts'
 import { temporaryPath } from '../bank/support.ts'
 import { openTestWallet, type TestWallet } from '../client/wallet/market.ts'
 import { onEnd, until } from '../e2e/town.ts'
+import { openLossyProxy } from '../vendor/lossyProxy.ts'
 import { openPayTown } from '../vendor/town.ts'
 import { createTools, noteIn, prices } from './tools.ts'
 
@@ -27,7 +28,11 @@ interface Workshop extends TestWallet {
 
 type Kind = 'stdio' | 'HTTP'
 
-async function openWorkshop(kind: Kind, options: Partial<PayingWalletOptions> = {}): Promise<Workshop> {
+async function openWorkshop(
+  kind: Kind,
+  options: Partial<PayingWalletOptions> = {},
+  through: (url: string) => Promise<string> = async (url) => url,
+): Promise<Workshop> {
   const store = `sqlite:${temporaryPath('tools.db')}`
   const town = await openPayTown({ store })
   const notes = temporaryPath('notes')
@@ -66,7 +71,7 @@ async function openWorkshop(kind: Kind, options: Partial<PayingWalletOptions> = 
       http.closeAllConnections()
       http.close()
     })
-    const url = new URL(`http://127.0.0.1:${(http.address() as AddressInfo).port}/mcp`)
+    const url = new URL('/mcp', await through(`http://127.0.0.1:${(http.address() as AddressInfo).port}`))
     return () => new StreamableHTTPClientTransport(url) as Transport
   }
 }
@@ -156,6 +161,30 @@ describe.each(['stdio', 'HTTP'] as const)('over %s', (kind) => {
     expect(await client.callTool(graz)).toMatchObject({ content: [{ text: 'rain in Graz' }] })
     expect(of('payment').map(({ charged }) => charged)).toEqual(['0.001', '0.001'])
   })
+})
+
+test('over a line that eats one answer in twenty a hundred calls run and are charged once each', async () => {
+  let isLossy = false
+  let eaten = (): number => 0
+  const { client, runs, of, w } = await openWorkshop('HTTP', { attempts: 20 }, async (url) => {
+    const line = await openLossyProxy(url, { oneIn: 20, seed: 5, begins: () => isLossy })
+    eaten = line.eaten
+    return line.url
+  })
+  await client.callTool(graz)
+  isLossy = true
+  const days = Array.from({ length: 100 }, (_, at) => at + 10)
+  const answers = await Promise.all(
+    days.map((day) => client.callTool({ name: 'forecast', arguments: { days: day, city: 'Graz' } })),
+  )
+  isLossy = false
+  expect(answers.map(({ content }) => content)).toEqual(days.map(() => [{ type: 'text', text: 'rain in Graz' }]))
+  expect(eaten()).toBeGreaterThanOrEqual(5)
+  expect([...runs()].sort()).toEqual(['forecast Graz 2', ...days.map((day) => `forecast Graz ${day}`)].sort())
+  expect(of('payment')).toHaveLength(101)
+  expect(w.paidToday()).toBe('0.101')
+  await w.close()
+  expect(of('closed').map(({ spent }) => spent)).toEqual(['0.101'])
 })
 
 test('a server that sells nothing is called as ever', async () => {

@@ -2,7 +2,9 @@ import { request as ask } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { proxy } from '../../src/proxy/index.ts'
 import { PriceError } from '../../src/vendor/index.ts'
+import { openTestWallet } from '../client/wallet/market.ts'
 import { prepare, problemIn, until } from '../e2e/town.ts'
+import { openLossyProxy } from '../vendor/lossyProxy.ts'
 import { openPayTown } from '../vendor/town.ts'
 import { openProxied } from './proxied.ts'
 
@@ -160,6 +162,21 @@ describe('a proxy', () => {
     await Promise.all(Array.from({ length: 20 }, () => buy(channel, '/weather/graz', price)))
     expect(service.asked).toHaveLength(21)
     expect(await channel.refresh()).toMatchObject({ spent: 21n * price })
+  })
+
+  test('over a line that eats one answer in twenty two hundred requests are served and charged once each', async () => {
+    const { url, bankUrl, service } = await openProxied()
+    const line = await openLossyProxy(url, { oneIn: 20, seed: 3 })
+    const { w, of } = await openTestWallet(bankUrl, { attempts: 20 })
+    const paths = Array.from({ length: 200 }, (_, at) => `/weather/${at}`)
+    await w.fetch(`${line.url}/weather/first`)
+    const answers = await Promise.all(paths.map(async (path) => (await w.fetch(line.url + path)).json()))
+    expect(answers).toEqual(paths.map((_, at) => ({ city: String(at), sky: 'blue' })))
+    expect(line.eaten()).toBeGreaterThanOrEqual(5)
+    expect(service.asked.map((asked) => asked.url).sort()).toEqual(['/weather/first', ...paths].sort())
+    expect(w.paidToday()).toBe('0.201')
+    await w.close()
+    expect(of('closed').map(({ spent }) => spent)).toEqual(['0.201'])
   })
 
   test('says what cannot be', async () => {

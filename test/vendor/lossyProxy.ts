@@ -9,17 +9,19 @@ export interface LossyProxy {
 }
 
 /**
- * A way to a server that eats some of its answers: the server has sent it, and the connection is cut. Which ones, the seed
- * decides.
+ * A way to a server that eats some of its answers, once it begins to: the server has sent it, and the connection is cut. Which
+ * ones, the seed decides.
  */
 export async function openLossyProxy(
   target: string,
-  options: { readonly oneIn: number; readonly seed: number },
+  options: { readonly oneIn: number; readonly seed: number; readonly begins?: () => boolean },
 ): Promise<LossyProxy> {
   const { hostname, port } = new URL(target)
   let state = options.seed >>> 0
   let eaten = 0
+  const { begins = (): boolean => true } = options
   const eats = (): boolean => {
+    if (!begins()) return false
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
     return (state >>> 8) % options.oneIn === 0
   }
