@@ -28,6 +28,8 @@ export interface BankOfVendor {
     channel: Pick<Vendor.VendorChannel, 'channelId' | 'terms'>,
     now: UnixSeconds,
   ): Promise<(CommandAnswer & { readonly action: 'fetchRelease' }) | undefined>
+  /** Leaves a closing for a client that has not answered it. The first one of a channel stays. */
+  leaveClosing(closing: Uint8Array): Promise<void>
   /** Shows a proof of fraud. What the bank makes of it is its own affair. */
   show(proof: Uint8Array): Promise<void>
 }
@@ -54,6 +56,9 @@ export function bankOfVendor(
       if (answer.status === 404) return undefined
       const left = readable(answer, parseCommandAnswer)
       return left.action === 'fetchRelease' ? left : undefined
+    },
+    async leaveClosing(closing) {
+      await ask(bankPaths.closing, closing)
     },
     async show(proof) {
       await ask(bankPaths.evidence, proof)

@@ -1,6 +1,6 @@
 import type { Settlement } from '../http/bank.ts'
 import { type BankOfVendor, bankOfVendor } from './bank.ts'
-import { type ClosingOptions, claim, settled, takeLeft } from './closing.ts'
+import { type ClosingOptions, claim, close, settled, takeLeft } from './closing.ts'
 import { CollectError } from './errors.ts'
 import { proveWrongLock } from './evidence.ts'
 import type { Held } from './held.ts'
@@ -16,12 +16,14 @@ export type Collected = Omit<Settlement, 'receipt'> & Partial<Pick<Settlement, '
 
 /**
  * Claims from the bank what was charged on a channel; nothing is accepted on it afterwards. The claim is stored before it
- * leaves and sent again as it is, so calling this again after any failure is safe; the bank pays it once.
+ * leaves and sent again as it is, so calling this again after any failure is safe; the bank pays it once. Called again later, it
+ * takes the release that a client has left there since.
  */
 export async function collect(options: CollectOptions, held: Held, bankUrl: string): Promise<Collected> {
   const bank = bankOfVendor(bankUrl, options)
   // The release is evidence, and nothing that the claim may wait for.
   await takeRelease(options, held, bank).catch(() => undefined)
+  await askAtBank(options, held, bank).catch(() => undefined)
   const claimed = await claim(options, held)
   if (!claimed.ok) throw new CollectError(`nothing was claimed: ${claimed.detail}. Collect again when they have ended.`)
   const settlement = await bank.claim(claimed.claim)
@@ -38,12 +40,24 @@ export async function collect(options: CollectOptions, held: Held, bankUrl: stri
 
 /** Fetches the release that the client left at the bank, for a closing of this store or of one that is lost. */
 async function takeRelease(options: CollectOptions, held: Held, bank: BankOfVendor): Promise<void> {
-  const { channel, closing, release, claim: made } = held
+  const { channel, closing, release } = held
   const isLost = channel.stale && closing === undefined
   const isWanted = isLost || (closing !== undefined && channel.window.contiguous > 0)
-  if (release !== undefined || made !== undefined || !isWanted) return
+  if (release !== undefined || !isWanted) return
   const left = await bank.fetchRelease(channel, options.till.now)
   if (left !== undefined) await takeLeft(options, held, left)
+}
+
+/**
+ * Leaves the vendor's last word at the bank, for a client that is away and without whom its receipts stay shut. Who fetches it there is
+ * asked by the bank to answer: decision 24. Where receipts open from `σ_0` nobody has to.
+ */
+async function askAtBank(options: CollectOptions, held: Held, bank: BankOfVendor): Promise<void> {
+  const { channel, release, claim: made } = held
+  const isShut = !channel.scheme.checkable && channel.window.contiguous > 0
+  if (!isShut || channel.stale || release !== undefined || made !== undefined) return
+  const last = await close(options, held)
+  if (last.ok) await bank.leaveClosing(last.closing)
 }
 
 /** Shows the bank the wrong lock for which a channel was suspended, if that was why. */

@@ -114,6 +114,32 @@ describe('a closing that the vendor left at the bank', () => {
     expect(await collect(town.stall, await town.stall.held(channel), town.bankUrl)).toMatchObject({ basis: 'proven' })
   })
 
+  test('is left there by a vendor that claims, where only its client can open the receipts, and answered when that is back', async () => {
+    const town = await openWithLine()
+    const channel = await paid(town, { lockScheme: 'ecdsa-xor' })
+    const { channelId } = channel.state
+    town.line.isAway = () => true
+    const held = await town.stall.held(channel)
+    expect(await collect(town.stall, held, town.bankUrl)).toMatchObject({ settled: spent })
+    expect(held.release).toBeUndefined()
+    // It comes back, and looks how its channels stand: that is all it takes.
+    town.line.isAway = (url) => url.startsWith(town.stall.url)
+    expect(await town.client.wallet.sync()).toMatchObject({ ended: [{ outcome: { settled: spent, returned: 0n } }] })
+    expect(await town.bank.status(channelId)).toMatchObject({ status: 'closed', settled: spent })
+    expect(await collect(town.stall, held, town.bankUrl)).toMatchObject({ settled: spent })
+    expect(Closing.parseRelease(held.release!)).toMatchObject({ ok: true, value: { channelId } })
+    expect(await scoreOf(town)).toBe(61)
+  })
+
+  test('is not left where the receipts open from the bank’s own', async () => {
+    const town = await openWithLine()
+    const channel = await paid(town)
+    const held = await town.stall.held(channel)
+    expect(await collect(town.stall, held, town.bankUrl)).toMatchObject({ settled: spent })
+    expect(held.closing).toBeUndefined()
+    await expect(channel.bank.fetchClosing()).resolves.toBeUndefined()
+  })
+
   test('is disputed where it is wrong: nothing is released, and nobody says that it was withheld', async () => {
     const town = await openWithLine()
     const channel = await paid(town, { lockScheme: 'ecdsa-xor' })
