@@ -81,8 +81,11 @@ export async function claim(
 ): Promise<Refusal | { readonly ok: true; readonly claim: Uint8Array }> {
   const busy = assessIdle(held)
   if (busy !== undefined) return busy
-  // Before anything is loaded: from here on nothing is accepted.
-  if (held.channel.phase === 'open') held.channel.phase = 'closing'
+  // Before anything is loaded: from here on nothing is accepted, and what was refused for it stays refused.
+  if (held.channel.phase === 'open') {
+    held.channel.phase = 'closing'
+    await options.till.write(held)
+  }
   const forgotten = await assessKept(options, held)
   if (forgotten !== undefined) return forgotten
   if (held.claim === undefined) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { RefusedError } from '../../src/client/index.ts'
 import { headerNames } from '../../src/http/headers.ts'
 import { managementPaths } from '../../src/http/management.ts'
-import type { Batch, StreamRoute, VendorStore } from '../../src/vendor/index.ts'
+import { type Batch, claim, type StreamRoute, type VendorStore } from '../../src/vendor/index.ts'
 import * as Frame from '../../src/wire/Frame.ts'
 import * as Statement from '../../src/wire/Statement.ts'
 import { openRaw } from '../e2e/rawStream.ts'
@@ -182,6 +182,17 @@ describe('a commit that fails', () => {
     expect(await channel.close()).toMatchObject({ receiptsOpened: 3 })
   })
 
+  test('on a claim leaves the channel open, as its store has it, and it goes on', async () => {
+    const { breakable, town } = await openBreakable()
+    const channel = await openChannel(town)
+    expect((await channel.fetch(`${town.stall.url}/goods/tea`, price)).status).toBe(200)
+    breakable.failures = ['before']
+    await expect(claim(town.stall, await town.stall.held(channel))).rejects.toThrow('the store failed')
+    expect(await town.stall.store.channel(referenceOf(channel))).toMatchObject({ phase: 'open', claim: undefined })
+    expect((await channel.fetch(`${town.stall.url}/goods/milk`, price)).status).toBe(200)
+    expect(await claim(town.stall, await town.stall.held(channel))).toMatchObject({ ok: true })
+  })
+
   test('is retried by the client itself, with the same bytes', async () => {
     const shop = openShop()
     const breakable = new Breakable()
@@ -246,6 +257,27 @@ describe('a store that cannot be read', () => {
     expect((await send()).status).toBe(200)
     expect(shop.total()).toBe(1)
   })
+})
+
+test('a claim that cannot be made yet has closed the channel in the store as well: who is refused stays refused', async () => {
+  let isAway = true
+  const town = await openTown({
+    routes: openShop().routes,
+    wrapStore: (store) =>
+      overriding(store, {
+        cores: (id, last, first) => (isAway ? Promise.reject(new Error('no such disk')) : store.cores(id, last, first)),
+      }),
+  })
+  const channel = await openChannel(town)
+  expect((await channel.fetch(`${town.stall.url}/goods/tea`, price)).status).toBe(200)
+  const held = await town.stall.held(channel)
+  await expect(claim(town.stall, held)).rejects.toThrow('the store cannot be read')
+  expect(await problemIn(await (await prepare(channel, '/goods/milk', price)).send())).toMatchObject({
+    reason: 'ChannelClosed',
+  })
+  expect(await town.stall.store.channel(referenceOf(channel))).toMatchObject({ phase: 'closing', claim: undefined })
+  isAway = false
+  expect(await claim(town.stall, held)).toMatchObject({ ok: true })
 })
 
 describe('a statement', () => {

@@ -41,8 +41,8 @@ export const closingMutants: readonly Mutant[] = [
   {
     name: 'claim-open',
     file: closing,
-    find: `if (held.channel.phase === 'open') held.channel.phase = 'closing'`,
-    replace: `if (held.channel.phase === 'closed') held.channel.phase = 'closing'`,
+    find: `if (held.channel.phase === 'open') {`,
+    replace: `if (held.channel.phase === 'closed') {`,
     breaks: 'payments are accepted while a claim is made',
   },
   {
