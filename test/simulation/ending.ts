@@ -12,7 +12,8 @@ import { identityOf, urlOf } from './parties/cast.ts'
 import { runErrand } from './parties/errands.ts'
 import { isExpected } from './parties/faults.ts'
 import type { VendorParty } from './parties/vendor.ts'
-import { beLate, buyAtOnce, cheatAll, claimAgain, goBack, interceptAll, lieAll } from './trials.ts'
+import { secondsLeased, takeOver } from './takeover.ts'
+import { beLate, buyAtOnce, cheatAll, claimAgain, goBack, interceptAll, lieAll, openWhileLooking } from './trials.ts'
 import { nextOf, runAll, type World } from './world.ts'
 
 /**
@@ -22,7 +23,9 @@ import { nextOf, runAll, type World } from './world.ts'
 export async function endWorld(world: World): Promise<void> {
   await calmDown(world)
   await tryEverything(world)
+  await openWhileLooking(world)
   await interceptAll(world)
+  await takeOver(world)
   await (world.ground.plan.seed % 2 === 0 ? buyAtOnce(world) : claimAgain(world))
   await lieAll(world)
   await cheatAll(world)
@@ -71,16 +74,6 @@ async function calmDown(world: World): Promise<void> {
   await pass(world, secondsLeased(world))
   await doJob(world, 'confirmClock')
   await runAll(world)
-}
-
-/** Until no node has a channel any more that is asked of another one. */
-function secondsLeased({ vendors, ground }: World): number {
-  const left = vendors.flatMap(({ nodes, disk }) =>
-    disk
-      .look('SELECT held_until FROM leases')
-      .flatMap((row) => nodes.map(({ name }) => Number((row.held_until as bigint) - ground.clockOf(name)))),
-  )
-  return Math.max(0, ...left)
 }
 
 /** G4, G6, G9: whoever listened tries all that can be tried, on what was seen last. */

@@ -44,6 +44,26 @@ export async function interceptAll(world: World): Promise<void> {
   }
 }
 
+/** G4: a wallet looks at its bank for openings while that has not answered one yet. */
+export async function openWhileLooking(world: World): Promise<void> {
+  const { clients, vendors, scheduler } = world
+  const client = clients.find(({ plan }) => !plan.isByzantine)
+  const [vendor] = vendors
+  if (client === undefined || vendor === undefined) return
+  const before = client.channels.length
+  await scheduler.run(client.process, () => client.open(vendor, BigInt(vendor.plan.unitPrice) * 40n))
+  const answer = await runUntil(world, ({ kind, label }) => kind === 'answer' && label.includes(` bank>${client.name}`))
+  if (answer === undefined) return
+  answer.isHeld = true
+  await scheduler.run(client.process, () => client.sync())
+  await runAll(world)
+  answer.isHeld = false
+  await runAll(world)
+  // Older openings that were not answered are taken up as well.
+  const opened = client.channels.slice(before).filter(({ vendorUrl }) => vendorUrl === urlOf(vendor.name))
+  for (const channel of opened) await buy(world, client, vendor, channel)
+}
+
 /** G8, G11: requests at once are each paid for and served, in segments that one of them uses up. */
 export async function buyAtOnce(world: World): Promise<void> {
   const { clients, vendors, scheduler, ground, truth } = world
@@ -288,7 +308,7 @@ function placeOf({ disk }: VendorParty, channelId: Uint8Array): number {
 }
 
 /** A channel that pays this vendor: one that is open, or a new one. */
-async function openedAt(
+export async function openedAt(
   world: World,
   client: ClientParty,
   vendor: VendorParty,
@@ -312,7 +332,7 @@ async function openedAt(
 }
 
 /** Lets things happen until this is next. */
-async function runUntil(world: World, isIt: (effect: Effect) => boolean): Promise<Effect | undefined> {
+export async function runUntil(world: World, isIt: (effect: Effect) => boolean): Promise<Effect | undefined> {
   for (let next = nextOf(world); next !== undefined; next = nextOf(world)) {
     if (isIt(next)) return next
     await world.scheduler.finish(next, 'ok')

@@ -19,9 +19,6 @@ export function checkRefusal(truth: Truth, message: Message, answer: Answer): vo
   const reason = describe(answer)
   // Either side's score may be what is too low: a vendor that cheats has lost its own.
   if (reason === 'ReputationTooLow' && vendorOf(truth, message)?.plan.isByzantine === true) return
-  // A node that another one has taken a channel from may not know of its newest segment.
-  const isStale = (vendors.get(message.to)?.plan.nodes ?? 1) > 1 && outdated.has(reason)
-  if (isStale) return
   if (message.path === bankPaths.close && reason === 'ChannelClosed') {
     const [row] = truth
       .bank()
@@ -40,8 +37,6 @@ function vendorOf({ vendors }: Truth, { path, body }: Message): VendorParty | un
   const { vendor } = opening.value.agreed
   return [...vendors.values()].find(({ name }) => equal(identityOf(name).key.publicKey, vendor))
 }
-
-const outdated: ReadonlySet<string> = new Set<Reason>(['SegmentUnknown', 'IndexOutsideWindow'])
 
 /** G9: who listens gets nothing for what somebody else paid. */
 export function checkTaking({ ground }: Pick<Truth, 'ground'>, { from, to, path }: Message, { status }: Answer): void {

@@ -3,6 +3,7 @@ import { closingMutants } from './closing.ts'
 import { commitMutants } from './commit.ts'
 import { creditMutants } from './credit.ts'
 import { journalMutants } from './journal.ts'
+import { leaseMutants } from './leases.ts'
 import { ledgerMutants } from './ledger.ts'
 import type { Mutant } from './Mutant.ts'
 import { proofMutants } from './proofs.ts'
@@ -18,4 +19,5 @@ export const mutants: readonly Mutant[] = [
   ...journalMutants,
   ...commitMutants,
   ...closingMutants,
+  ...leaseMutants,
 ]
