@@ -116,14 +116,16 @@ function checkOutcomes({ ground, clients, truth }: World, ended: readonly Ended[
   }
 }
 
-/** G5: what was served and not charged is in doubt, or another run of it came to an end since. */
+/** G5: what was served and not charged is in doubt, or another run of it came to an end since. What may run again left nothing behind. */
 function checkDoubts({ ground, truth }: World): void {
   for (const { vendor, books, runs, isRolledBack } of truth.channels.values()) {
     if (vendor.plan.isByzantine || isRolledBack) continue
     for (const [index, all] of runs) {
       const { status } = books.payments.get(index) ?? {}
-      const isListed = status === 'running' || status === 'charged' || all.at(-1)?.state === 'failed'
-      if (!isListed) ground.violate('G5', `payment ${index} was served, and is ${status ?? 'not stored'}`)
+      const last = all.at(-1)
+      const isListed = status === 'running' || status === 'charged' || last?.state === 'failed'
+      if (!isListed && last?.isIdempotent !== true)
+        ground.violate('G5', `payment ${index} was served, and is ${status ?? 'not stored'}`)
     }
   }
 }

@@ -7,11 +7,13 @@ export function charged({ books }: Channel): bigint {
   return sum
 }
 
-/** What runs, or ran, and is not in the books yet. */
+/** What runs, or ran, and is not in the books yet. Of what may run again nothing has left by then. */
 export function liveValue({ runs }: Channel): bigint {
   let value = 0n
   for (const all of runs.values()) {
-    for (const { isLive, state, price } of all) if (isLive && state !== 'failed') value += price
+    for (const { isLive, isIdempotent, state, price } of all) {
+      if (isLive && !isIdempotent && state !== 'failed') value += price
+    }
   }
   return value
 }

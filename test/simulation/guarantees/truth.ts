@@ -87,6 +87,8 @@ export interface Run {
   /** Of the vendor: where it runs. */
   readonly node: string
   readonly price: bigint
+  /** It may be run again: nothing of it leaves before its charge is stored. Decision 106. */
+  readonly isIdempotent: boolean
   state: 'running' | 'served' | 'failed'
   /** Whether its program still is the one that will charge for it. Where not, it is in doubt or settled. */
   isLive: boolean

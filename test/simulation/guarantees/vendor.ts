@@ -100,13 +100,14 @@ export function checkHandler(
   const price = priceOf(good, vendor.plan)
   const runs = channel.runs.get(index) ?? []
   channel.runs.set(index, runs)
-  const run: Run = { node, price, state: 'running', isLive: true }
+  const isIdempotent = goods[good].idempotent
+  const run: Run = { node, price, isIdempotent, state: 'running', isLive: true }
 
   const stored = books.payments.get(index)
-  if (stored?.status !== 'running') {
+  if (stored?.status !== 'running' && !isIdempotent) {
     ground.violate('G10', `a handler runs for payment ${index}, which is stored as ${stored?.status ?? 'nothing'}`)
   }
-  if (runs.length > 0 && !goods[good].idempotent && !channel.isRolledBack)
+  if (runs.length > 0 && !isIdempotent && !channel.isRolledBack)
     ground.violate('G5', `the handler of payment ${index} runs again`)
   if (runs.some(({ isLive }) => isLive)) ground.violate('G5', `payment ${index} is served twice at once`)
   runs.push(run)

@@ -78,8 +78,10 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'handler-unstored',
     file: purchase,
-    find: `await till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })`,
-    replace: `till.write(held, { accepted, status: 'running', charged: 0n }).catch(() => undefined)`,
+    find: `else await noted
+    const payer`,
+    replace: `else noted.catch(() => undefined)
+    const payer`,
     breaks: 'a handler runs for a payment that is not stored',
   },
   {
