@@ -70,8 +70,11 @@ export class Upstream {
       agent: this.#agent,
       timeout: timeoutMs,
     })
-    // An upgrade that nobody asked for is no answer.
-    outgoing.once('upgrade', (_, socket) => socket.destroy(new Error('it wants to speak another protocol')))
+    // An upgrade that nobody asked for is no answer. Its socket is nobody's by then: an error there would have no listener.
+    outgoing.once('upgrade', (_, socket) => {
+      socket.destroy()
+      reject(new Error('it wants to speak another protocol'))
+    })
     outgoing.once('timeout', () => outgoing.destroy(new UpstreamTimeout()))
     outgoing.once('response', resolve).on('error', reject)
     outgoing.end(body)

@@ -1,9 +1,11 @@
+import { once } from 'node:events'
 import { request as ask } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { proxy } from '../../src/proxy/index.ts'
 import { PriceError } from '../../src/vendor/index.ts'
 import { openTestWallet } from '../client/wallet/market.ts'
-import { prepare, problemIn, until } from '../e2e/town.ts'
+import { onEnd, prepare, problemIn, until } from '../e2e/town.ts'
 import { openLossyProxy } from '../vendor/lossyProxy.ts'
 import { openPayTown } from '../vendor/town.ts'
 import { openProxied } from './proxied.ts'
@@ -135,6 +137,26 @@ describe('a proxy', () => {
     expect([response.status, JSON.parse(text).reason, charged]).toEqual([502, 'UpstreamFailed', 0n])
     expect(text).not.toContain('127.0.0.1:1/')
     expect(trouble).toEqual([expect.stringMatching(/http:\/\/127\.0\.0\.1:1 did not answer GET \/weather\/graz/)])
+  })
+
+  test('charges nothing where the service speaks another protocol, and goes on', async () => {
+    const server = createServer((socket) => {
+      socket.once('data', () =>
+        socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
+      )
+    }).listen(0, '127.0.0.1')
+    onEnd(() => void server.close())
+    await once(server, 'listening')
+    const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const { url, open, buy, trouble } = await openProxied({ upstream })
+    const channel = await open(url)
+    for (const path of ['/weather/graz', '/weather/linz']) {
+      const { response, text, charged } = await buy(channel, path, price)
+      expect([response.status, JSON.parse(text).reason, charged]).toEqual([502, 'UpstreamFailed', 0n])
+    }
+    expect(trouble).toEqual(
+      Array.from({ length: 2 }, () => expect.stringMatching(/it wants to speak another protocol/)),
+    )
   })
 
   test('passes long answers on as they come, and gives them up with their client', async () => {
