@@ -145,7 +145,7 @@ describe('a proxy', () => {
         socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n'),
       )
     }).listen(0, '127.0.0.1')
-    onEnd(() => void server.close())
+    onEnd(async () => void server.close())
     await once(server, 'listening')
     const upstream = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
     const { url, open, buy, trouble } = await openProxied({ upstream })
