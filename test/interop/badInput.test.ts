@@ -5,8 +5,10 @@ import {
   x402HTTPResourceServer,
 } from '@x402/core/http'
 import type { PaymentRequirements } from '@x402/core/types'
+import { Hono } from 'hono'
 import { Challenge, Credential, Receipt } from 'mppx'
 import { Mppx as MppxClient } from 'mppx/client'
+import { Mppx as HonoMppx } from 'mppx/hono'
 import { Mppx } from 'mppx/server'
 import { describe, expect, test, vi } from 'vitest'
 import { toMembers } from '../../src/http/members.ts'
@@ -186,6 +188,25 @@ describe('a server of mppx', () => {
     expect((await present(shop.url, '/tea', payment)).status).toBe(500)
     await expect.poll(async () => channel.refresh()).toMatchObject({ spent: 0n, paid: price })
     await channel.close()
+  })
+
+  test('charges nothing behind a middleware that does not wait for the receipt', async () => {
+    const town = await openPayTown()
+    const { lockstep } = HonoMppx.create({ methods: [serverMethod(town.pay)], secretKey, realm: 'shop.example' })
+    const app = new Hono()
+    const said: string[] = []
+    app.onError((error, context) => {
+      said.push(error.message)
+      return context.text('', 500)
+    })
+    app.get('/tea', lockstep.session({ amount: '0.001' }), (context) => context.text('tea'))
+    const shop = await listen(town.pay, async (request) => app.fetch(request))
+    onEnd(shop.close)
+    const channel = await town.open(shop.url)
+    const response = await present(shop.url, '/tea', await prepare(channel, '/tea', price))
+    expect(response.status).toBe(500)
+    expect(said).toEqual([expect.stringContaining('await it, or sell with byMpp')])
+    expect(await channel.refresh()).toMatchObject({ spent: 0n, paid: price })
   })
 
   test('refuses a credential that comes without its request', async () => {

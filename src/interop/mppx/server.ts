@@ -46,14 +46,17 @@ export function serverMethod(pay: Paywall, options?: CounterOptions): ServerMeth
       }
       return response
     },
-    async respondReceipt(served) {
+    respondReceipt(served) {
       const made = judged.get(served.envelope!.capturedRequest)
-      const answer = made?.state === 'open' ? await made.sale.answer(served.response) : served.response
-      const { response, statement } = takeStatement(answer)
-      // Without a statement nothing was settled: the answer is why.
-      if (statement === undefined) return answer
-      const receipt: Receipt.Receipt & { statement: string } = { ...served.receipt, statement }
-      return http.respondReceipt({ ...served, receipt, response })
+      return waitedFor(async (misuse) => {
+        const sale = made?.state === 'open' ? made.sale : undefined
+        const answer = await (misuse === undefined ? sale?.answer(served.response) : sale?.fail(misuse))
+        const { response, statement } = takeStatement(answer ?? served.response)
+        // Without a statement nothing was settled: the answer is why.
+        if (statement === undefined) return answer ?? response
+        const receipt: Receipt.Receipt & { statement: string } = { ...served.receipt, statement }
+        return http.respondReceipt({ ...served, receipt, response })
+      })
     },
   }
   return Method.toServer(methodOf(counter.unitsOf), {
@@ -83,6 +86,20 @@ const unread = {
   reason: 'Malformed',
   detail: 'a Lockstep payment is for one HTTP request, and its body was read before the payment was looked at',
 } as const
+
+/**
+ * A response that is there once it is charged. Whoever takes the promise for it is told, before anything is charged: middlewares of
+ * `mppx` do not wait.
+ */
+function waitedFor(work: (misuse: Error | undefined) => Promise<Response>): Promise<Response> {
+  let misuse: Error | undefined
+  const promise = Promise.resolve().then(() => work(misuse))
+  const get = (): never => {
+    misuse = new Error('withReceipt gives a promise here: await it, or sell with byMpp. Nothing was charged')
+    throw misuse
+  }
+  return Object.defineProperties(promise, { status: { get }, headers: { get }, body: { get } })
+}
 
 /** A payment that the paywall refused: answered with its own problem, under its own status. */
 class RefusedPaymentError extends Errors.PaymentError {
