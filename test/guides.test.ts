@@ -126,6 +126,26 @@ describe('the guide to putting a proxy before a service', () => {
   })
 })
 
+describe('the guide to taking MPP and x402 too', () => {
+  const path = 'docs/guides/take-mppx-and-x402-too.md'
+  const served = /^200 \{ joke: '.+' \}\n$/
+
+  test('has one server that the clients of three protocols pay', async () => {
+    const guide = await openGuide(path)
+    const url = await guide.start('server.ts')
+    for (const file of ['lockstep.ts', 'mppx.ts', 'x402.ts']) expect(await guide.run(file, [url])).toMatch(served)
+  })
+
+  test.each(['mpp-server.ts', 'x402-server.ts'])(
+    'has a server of another protocol that the wallet pays: %s',
+    async (file) => {
+      const guide = await openGuide(path)
+      const url = await guide.start(file)
+      expect(await guide.run('anywhere.ts', [url])).toBe("200 200\n[ '0.001', '0.001' ]\n")
+    },
+  )
+})
+
 async function openWallet({ folder, bankUrl }: Guide & { readonly bankUrl: string }): ReturnType<typeof wallet> {
   const w = await wallet({ bank: bankUrl, store: join(folder, 'wallet.db') })
   onEnd(() => w.stop())
