@@ -28,7 +28,7 @@ export interface Line<Asked> {
 }
 
 /** Of a request between a protocol's own client and the wallet. It never leaves this process. */
-export const ticketHeader = 'Lockstep-Ticket'
+const ticketHeader = 'Lockstep-Ticket'
 
 /** Speaks Lockstep on one side, another protocol on the other. What knows neither passes as it is. */
 export function createLine<Asked>(dialect: Dialect<Asked>, network: Fetch): Line<Asked> {
@@ -100,30 +100,48 @@ export function createLine<Asked>(dialect: Dialect<Asked>, network: Fetch): Line
   }
 }
 
-/** Has a wallet make the payments of a protocol's own client: those requests of its that bear an empty one. */
-export function payingFetch<Asked>(
+/** What a protocol's own client pays through. */
+export interface Payer {
+  /** For the client to fetch with: the wallet pays for those requests of its that bear an empty payment. */
+  readonly fetch: typeof globalThis.fetch
+  /** Throws where the client does not fetch with it, and says how it would. */
+  assertFetching(how: string): void
+}
+
+/** Has a wallet make the payments of a protocol's own client, where their requests are sent. */
+export function createPayer<Asked>(
   wallet: Pick<PayingWallet, 'fetch' | 'connect'>,
   dialect: Dialect<Asked>,
   network: Fetch,
-): typeof globalThis.fetch {
+): Payer {
   const line = createLine(dialect, network)
   const origins = new Set<string>()
-  return async (given, init) => {
-    const input = given instanceof URL ? given.href : given
-    const headers = headersOf(input, init)
-    const asked = dialect.ticket(headers)
-    if (asked === undefined) return network(input, init)
-    const { origin } = new URL(addressOf(input))
-    if (!origins.has(origin)) wallet.connect(origin, line.fetch)
-    origins.add(origin)
-    const { ticket, revoke } = line.issue(asked)
-    headers.delete(dialect.payment(asked, {})[0])
-    headers.set(ticketHeader, ticket)
-    try {
-      return await wallet.fetch(input, { ...init, headers })
-    } finally {
-      revoke()
-    }
+  let isFetching = false
+  return {
+    async fetch(given, init) {
+      isFetching = true
+      const input = given instanceof URL ? given.href : given
+      const headers = headersOf(input, init)
+      const asked = dialect.ticket(headers)
+      if (asked === undefined) return network(input, init)
+      const { origin } = new URL(addressOf(input))
+      if (!origins.has(origin)) wallet.connect(origin, line.fetch)
+      origins.add(origin)
+      const { ticket, revoke } = line.issue(asked)
+      headers.delete(dialect.payment(asked, {})[0])
+      headers.set(ticketHeader, ticket)
+      try {
+        return await wallet.fetch(input, { ...init, headers })
+      } finally {
+        revoke()
+      }
+    },
+    assertFetching(how) {
+      if (isFetching) return
+      throw new Error(
+        `a Lockstep payment names the request that it is for: fetch through the wallet, as in ${how}. Nothing was paid`,
+      )
+    },
   }
 }
 

@@ -248,6 +248,15 @@ describe('an x402 payment', () => {
     },
   )
 
+  test.each(protocols.slice(1))('is charged what its handler says, up to its price: $name', async (protocol) => {
+    const { town, url } = await openShop(protocol)
+    const channel = await town.open(url)
+    const response = await presentX402(url, '/part', await prepare(channel, '/part', price))
+    expect(response.headers.has('Settlement-Overrides')).toBe(false)
+    expect(decodePaymentResponseHeader(response.headers.get('PAYMENT-RESPONSE')!)).toMatchObject({ amount: '400' })
+    expect(await channel.refresh()).toMatchObject({ spent: 400n, paid: price })
+  })
+
   test.each([
     ['that is no base64', '%%%'],
     ['that is no JSON', 'bm90IGpzb24='],

@@ -12,7 +12,7 @@ import { join } from 'node:path'
 import { type DevTown, openDevTown } from '../../src/cli/dev/town.ts'
 import { type PayingWallet, type PayingWalletOptions, type WalletEvent, wallet } from '../../src/client/index.ts'
 import { paywall } from '../../src/vendor/index.ts'
-import { parseDecimal } from '../../src/wire/amount.ts'
+import { settledAt, sumOf, unitsOf } from '../e2e/settled.ts'
 import { openRecorder, type Recorder } from './recorder.ts'
 import { openGoods, type Protocol, protocols } from './shops.ts'
 
@@ -145,27 +145,6 @@ async function counted({ requests }: Recorder, run: () => Promise<void>): Promis
   const before = requests.length
   await run()
   return requests.slice(before).filter((line) => line === 'GET /tea').length
-}
-
-/** What the bank paid the vendor over a channel, once it has. */
-async function settledAt(bank: string, channel: string): Promise<bigint> {
-  for (const end = Date.now() + 60_000; Date.now() < end; ) {
-    const answer = await fetch(`${bank}/v1/channels/${channel}`)
-    const { status, settled } = (await answer.json()) as { readonly status: string; readonly settled?: string }
-    if (status === 'closed') return BigInt(settled!)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('waited in vain for the bank to settle')
-}
-
-function unitsOf(decimal: string): bigint {
-  const parsed = parseDecimal(decimal, { code: 'USD', decimals: 6 })
-  if (!parsed.ok) throw new Error(parsed.detail)
-  return parsed.value
-}
-
-function sumOf(amounts: readonly bigint[]): bigint {
-  return amounts.reduce((sum, one) => sum + one, 0n)
 }
 
 /** What does not hold of a report. */

@@ -85,6 +85,14 @@ describe.each(protocols)('in the envelope of $name', (protocol) => {
     expect(await response.json()).toEqual({ said: 'no milk' })
   })
 
+  test('a budget holds under the stock client, too', async () => {
+    const { recorder, goods, open } = await openStreet(protocol, 'stock')
+    const { w, of } = await open({ budget: { request: '0.0005' } })
+    await expect(protocol.stock(w)(`${recorder.url}/tea`)).rejects.toThrow('budget.request is 0.0005 USD')
+    expect(of('refused')).toHaveLength(1)
+    expect(goods.runs.size).toBe(0)
+  })
+
   test('a channel is released: every receipt opens, and the bank pays what was charged', async () => {
     const { town, recorder, open } = await openStreet(protocol)
     const { w, of } = await open()

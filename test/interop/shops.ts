@@ -52,8 +52,9 @@ export function openGoods(): Goods {
       runs.set(pathname, run)
       if (pathname.startsWith('/fail/throw')) throw new Error('the kettle is broken')
       if (pathname.startsWith('/fail')) return Response.json({ error: 'no tea' }, { status: 503 })
+      const headers = pathname.startsWith('/part') ? { 'Settlement-Overrides': '{"amount":"400"}' } : {}
       if (request.method === 'POST') return Response.json({ said: await request.text() })
-      return Response.json({ name: pathname, run })
+      return Response.json({ name: pathname, run }, { headers })
     },
   }
 }
@@ -95,6 +96,8 @@ const x402Express: Protocol = {
       const { method } = incoming
       const body = method === 'POST' ? { body: incoming.body as string } : {}
       const response = await goods.answer(new Request(`http://shop.example${incoming.url}`, { method, ...body }))
+      const part = response.headers.get('Settlement-Overrides')
+      if (part !== null) outgoing.setHeader('Settlement-Overrides', part)
       outgoing.status(response.status).json(await response.json())
     })
     app.use((_error: unknown, _request: unknown, outgoing: express.Response, _next: unknown) => {

@@ -13,7 +13,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { openDevTown } from '../../src/cli/dev/town.ts'
 import { type PayingWallet, wallet } from '../../src/client/index.ts'
-import { parseDecimal } from '../../src/wire/amount.ts'
+import { settledAt, sumOf, unitsOf } from '../e2e/settled.ts'
 import { openService } from './service.ts'
 
 const root = join(import.meta.dirname, '../..')
@@ -116,27 +116,6 @@ async function start(
   const [line] = (await Promise.race([once(createInterface(child.stdout), 'line'), ended])) as [string]
   ended.catch(() => undefined)
   return { said: JSON.parse(line) as { readonly url: string; readonly vendor: string }, stop }
-}
-
-/** What the bank paid the vendor over a channel, once it has. */
-async function settledAt(bank: string, channel: string): Promise<bigint> {
-  for (const end = Date.now() + 60_000; Date.now() < end; ) {
-    const answer = await fetch(`${bank}/v1/channels/${channel}`)
-    const { status, settled } = (await answer.json()) as { readonly status: string; readonly settled?: string }
-    if (status === 'closed') return BigInt(settled!)
-    await new Promise((resolve) => setTimeout(resolve, 50))
-  }
-  throw new Error('waited in vain for the bank to settle')
-}
-
-function unitsOf(decimal: string): bigint {
-  const parsed = parseDecimal(decimal, { code: 'USD', decimals: 6 })
-  if (!parsed.ok) throw new Error(parsed.detail)
-  return parsed.value
-}
-
-function sumOf(amounts: readonly bigint[]): bigint {
-  return amounts.reduce((sum, one) => sum + one, 0n)
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'lockstep-check-proxy-'))

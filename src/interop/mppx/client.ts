@@ -1,6 +1,6 @@
 import { Method } from 'mppx'
 import type { Fetch, PayingWallet } from '../../client/index.ts'
-import { createLine, payingFetch } from '../line.ts'
+import { createLine, createPayer } from '../line.ts'
 import { credentialOf, mpp } from './dialect.ts'
 import { type LockstepMethod, methodOf } from './method.ts'
 
@@ -20,21 +20,14 @@ export function clientMethod(
   wallet: Pick<PayingWallet, 'fetch' | 'connect'>,
   { fetch = globalThis.fetch }: { readonly fetch?: Fetch } = {},
 ): ClientMethod {
-  const paying = payingFetch(wallet, mpp, fetch)
-  let isFetching = false
+  const payer = createPayer(wallet, mpp, fetch)
   const method = Method.toClient(methodOf(), {
     async createCredential({ challenge }) {
-      if (!isFetching) throw new Error(withoutFetch)
+      payer.assertFetching('Mppx.create({ methods: [lockstep], fetch: lockstep.fetch })')
       return credentialOf(challenge, {})
     },
   })
-  return {
-    ...method,
-    fetch(input, init) {
-      isFetching = true
-      return paying(input, init)
-    },
-  }
+  return { ...method, fetch: payer.fetch }
 }
 
 /**
@@ -47,7 +40,3 @@ export function clientMethod(
 export function mppFetch(network: Fetch = globalThis.fetch): Fetch {
   return createLine(mpp, network).fetch
 }
-
-const withoutFetch =
-  'a Lockstep payment names the request that it is for: give Mppx.create the fetch of this method, as in ' +
-  'Mppx.create({ methods: [lockstep], fetch: lockstep.fetch }). Nothing was paid'

@@ -1,7 +1,7 @@
 import type { SchemeNetworkClient } from '@x402/core/types'
 import type { Fetch, PayingWallet } from '../../client/index.ts'
-import { createLine, payingFetch } from '../line.ts'
-import { empty, x402 } from './dialect.ts'
+import { createLine, createPayer } from '../line.ts'
+import { x402 } from './dialect.ts'
 import { findDefaultAsset, scheme } from './scheme.ts'
 
 /** Lockstep as a scheme of an x402 client, and what that has to fetch with. */
@@ -20,19 +20,15 @@ export function clientScheme(
   wallet: Pick<PayingWallet, 'fetch' | 'connect'>,
   { fetch = globalThis.fetch }: { readonly fetch?: Fetch } = {},
 ): ClientScheme {
-  const paying = payingFetch(wallet, x402, fetch)
-  let isFetching = false
+  const payer = createPayer(wallet, x402, fetch)
   return {
     scheme,
     findDefaultAsset,
     async createPaymentPayload(x402Version) {
-      if (!isFetching) throw new Error(withoutFetch)
-      return { x402Version, payload: empty }
+      payer.assertFetching('wrapFetchWithPayment(lockstep.fetch, client)')
+      return { x402Version, payload: {} }
     },
-    fetch(input, init) {
-      isFetching = true
-      return paying(input, init)
-    },
+    fetch: payer.fetch,
   }
 }
 
@@ -46,7 +42,3 @@ export function clientScheme(
 export function x402Fetch(fetch: Fetch = globalThis.fetch): Fetch {
   return createLine(x402, fetch).fetch
 }
-
-const withoutFetch =
-  'a Lockstep payment names the request that it is for: give the client the fetch of this scheme, as in ' +
-  'wrapFetchWithPayment(lockstep.fetch, client). Nothing was paid'

@@ -41,9 +41,6 @@ export const x402: Dialect<LockstepRequirements> = {
   },
 }
 
-/** A payment that is left to be made where its request is sent. */
-export const empty: Readonly<Record<string, unknown>> = {}
-
 const header = 'PAYMENT-SIGNATURE'
 
 function isLockstep(requirements: PaymentRequirements): requirements is LockstepRequirements {

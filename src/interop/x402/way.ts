@@ -1,5 +1,5 @@
 import type { HTTPRequestContext, HTTPResponseInstructions, x402HTTPResourceServer } from '@x402/core/http'
-import { withPrivateCacheControl } from '@x402/core/server'
+import { SETTLEMENT_OVERRIDES_HEADER, withPrivateCacheControl } from '@x402/core/server'
 import type { SoldHandler, Way } from '../../vendor/index.ts'
 import { FetchAdapter } from './fetchAdapter.ts'
 import { scheme } from './scheme.ts'
@@ -53,7 +53,7 @@ async function serve(
     await cancel({ reason: 'handler_threw', error })
     throw error
   }
-  adapter.answer = response
+  adapter.answer = without(response, SETTLEMENT_OVERRIDES_HEADER)
   const cached = response.headers.get('Cache-Control')
   if (response.status >= 400) {
     const canceled = await cancel({ reason: 'handler_failed', responseStatus: response.status })
@@ -69,7 +69,7 @@ async function serve(
     {
       request: context,
       responseHeaders: Object.fromEntries(response.headers),
-      ...(!isLockstep && { responseBody: Buffer.from(await response.clone().arrayBuffer()) }),
+      ...(!isLockstep && { responseBody: Buffer.from(await adapter.answer.clone().arrayBuffer()) }),
     },
     undefined,
     beforeHandlerSettlement,
@@ -86,6 +86,12 @@ function again(answer: Response, { headers }: HTTPResponseInstructions): Respons
 
 function instructed({ status, headers, body, isHtml = false }: HTTPResponseInstructions): Response {
   return new Response(isHtml ? String(body) : JSON.stringify(body ?? {}), { status, headers })
+}
+
+function without(response: Response, name: string): Response {
+  const headers = new Headers(response.headers)
+  headers.delete(name)
+  return new Response(response.body, { status: response.status, headers })
 }
 
 function withHeaders(response: Response, more: Readonly<Record<string, string>>): Response {
