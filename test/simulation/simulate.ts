@@ -1,5 +1,6 @@
 import { type Action, apply } from './actions.ts'
 import { endWorld } from './ending.ts'
+import { turnOfTheLoop } from './engine/native.ts'
 import type { Violation, WorldPlan } from './engine/world.ts'
 import { createGenerator, planWorld } from './generate.ts'
 import { createWorld, type World } from './world.ts'
@@ -54,10 +55,12 @@ async function live(
       if (action === undefined) break
       actions.push(action)
       await apply(world, action)
+      await turnOfTheLoop()
       const fault = check?.(world)
       if (fault !== undefined) ground.violate('bug', fault)
     }
     if (ground.violations.length === 0) await endWorld(world)
+    await turnOfTheLoop()
     const [first] = ground.violations
     const violation = first && { ...first, step: actions.length - 1 }
     return { history: { plan, actions }, counts: ground.counts, traceHash: ground.traceHash(), violation }

@@ -33,7 +33,8 @@ export async function takeOver(world: World): Promise<void> {
   }
   // The other one meets a channel that is known, or one that the late node takes in meanwhile.
   if (seed % 2 === 0) await mustServe('on its first node')
-  await pass(world, secondsLeased(world))
+  // Meanwhile its client may ask it how the channel stands, after a silence.
+  for (let left = secondsLeased(world); left > 0; left = secondsLeased(world)) await pass(world, left)
   const behind = Number(ground.clockOf(late.name) - ground.clockOf(other.name)) + lateSeconds
   ground.skew(late.name, -behind)
   vendor.turnTo(1)

@@ -1,4 +1,4 @@
-import { fromHex } from '../../../src/crypto/bytes.ts'
+import { equal, fromHex } from '../../../src/crypto/bytes.ts'
 import { sha256 } from '../../../src/crypto/hash.ts'
 import { bankPaths } from '../../../src/http/bank.ts'
 import { amount } from '../../../src/wire/amount.ts'
@@ -75,7 +75,12 @@ function badOpening(world: World, { id, vendor, client }: Channel): Made | undef
   if (cores.length !== last) return undefined
   const first = Transcript.first(channelId, row.commitment as Uint8Array)
   const isSigned = Buffer.compare(cores.reduce(Transcript.next, first), newest.value.transcript) === 0
-  const bad = [...(world.guilt.badLocks.get(id) ?? [])].filter((index) => index <= last)
+  // One that came too late, to a vendor that had the right one by then, is in nobody's books.
+  const isTaken = (index: number): boolean => {
+    const told = world.guilt.toldCores.get(id)?.get(index)
+    return told !== undefined && equal(told, cores[index - 1]!)
+  }
+  const bad = [...(world.guilt.badLocks.get(id) ?? [])].filter((index) => index <= last && isTaken(index))
   const lockScheme = client.plan.lockScheme
   const index = bad[0] ?? 1 + (last % 7 === 0 ? 0 : last - 1)
   // With ecdsa-xor it takes σ_i, which a client shows when it releases.

@@ -21,8 +21,13 @@ const names = [
 
 /**
  * Resolves when everything that was started has come to an end or waits for an effect. All that runs in a simulated process
- * is promises, and Node empties their queue before it comes to this.
+ * is promises, whose queue Node empties before it comes to the next tick, and ticks of the runtime's own streams.
  */
 export function quiet(): Promise<void> {
+  return new Promise((resolve) => process.nextTick(process.nextTick, resolve))
+}
+
+/** A turn of the real event loop: then it is known which rejections nobody has heard of. */
+export function turnOfTheLoop(): Promise<void> {
   return new Promise((resolve) => native.setImmediate(resolve))
 }
