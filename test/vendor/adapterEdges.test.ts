@@ -258,6 +258,39 @@ describe('a path that is no address of its own', () => {
   )
 })
 
+describe('a question with a body that is not for the vendor', () => {
+  test('reaches whoever answers it whole, behind a price too', async () => {
+    const { pay, errors } = await openPayTown()
+    const [node, shop] = [forNode(pay), fastify({ forceCloseConnections: true })]
+    const paid = node.each('0.001', (_incoming, outgoing) => outgoing.end())
+    const inFastify = forFastify(pay)
+    await shop.register(inFastify.plugin)
+    shop.options('/free', async (request) => request.body)
+    shop.options('/paid', inFastify.each('0.001'), async () => '')
+    onEnd(() => shop.close())
+    const urls = [
+      await openServer(async (incoming, outgoing) => {
+        if (await node.handle(incoming, outgoing)) return
+        if (incoming.url === '/free') incoming.pipe(outgoing)
+        else await paid(incoming, outgoing)
+      }),
+      await openExpress((app) => {
+        const inExpress = forExpress(pay)
+        app.use(inExpress.handle)
+        app.options('/free', (request, response) => void request.pipe(response))
+        app.options('/paid', inExpress.each('0.001'), (_request, response) => response.send(''))
+      }),
+      await shop.listen({ port: 0, host: '127.0.0.1' }),
+    ]
+    for (const url of urls) {
+      const ask = { method: 'OPTIONS', body: 'hello', headers: { 'Content-Type': 'text/plain' } }
+      expect(await (await fetch(`${url}/free`, ask)).text()).toBe('hello')
+      expect(await problemIn(await fetch(`${url}/paid`, ask))).toMatchObject({ status: 402 })
+    }
+    expect(errors).toEqual([])
+  })
+})
+
 /** Of a request for this path as it is: no client of the Fetch API sends such a one. */
 async function statusOf(url: string, path: string): Promise<number> {
   const { hostname, port } = new URL(url)

@@ -84,8 +84,10 @@ async function serveOwn(app: FastifyInstance, pay: Paywall): Promise<void> {
     'onRequest',
     (request, reply, done) =>
       void answerOr(done, reply, async () => {
-        if (request.method !== 'OPTIONS' && !isOwnPath(pathnameOf(request.raw))) return undefined
-        const body = await bodyOf(request.raw, pay.bodySizeMax)
+        const isQuestion = request.method === 'OPTIONS'
+        if (!isQuestion && !isOwnPath(pathnameOf(request.raw))) return undefined
+        // A page that asks whether it may pay sends no body. One that is there is for whoever answers instead.
+        const body = isQuestion ? new Uint8Array(0) : await bodyOf(request.raw, pay.bodySizeMax)
         const asked = body && toRequest(request.raw, body)
         return asked === undefined ? unreadable(pay, body) : pay.handle(asked)
       }),

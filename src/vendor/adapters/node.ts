@@ -80,9 +80,10 @@ export async function sellTo(
 
 /** What every vendor answers. Gives whether it was that. */
 export async function answerOwn(pay: Paywall, incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {
-  const { method } = incoming
-  if (method !== 'OPTIONS' && !isOwnPath(pathnameOf(incoming))) return false
-  const request = await requestOf(pay, incoming)
+  const isQuestion = incoming.method === 'OPTIONS'
+  if (!isQuestion && !isOwnPath(pathnameOf(incoming))) return false
+  // A page that asks whether it may pay sends no body. One that is there is for whoever answers instead.
+  const request = isQuestion ? readable(toRequest(incoming, new Uint8Array(0))) : await requestOf(pay, incoming)
   const response = request instanceof Response ? request : await pay.handle(request)
   if (response === undefined) return false
   await deliver(outgoing, response, undefined)
@@ -97,13 +98,16 @@ async function requestOf(pay: Paywall, incoming: IncomingMessage): Promise<Reque
       const detail = `a body here has at most ${pay.bodySizeMax} bytes`
       return allowBrowsers(problemResponse({ reason: 'BodyTooLarge', detail }, { Connection: 'close' }))
     }
-    const request = toRequest(incoming, body)
-    if (request !== undefined) return request
-    return allowBrowsers(problemResponse({ reason: 'Malformed', detail: 'no such request is taken here' }))
+    return readable(toRequest(incoming, body))
   } catch (error) {
     if (error instanceof BodyReadError) throw error
     return failureResponse(error)
   }
+}
+
+function readable(request: Request | undefined): Request | Response {
+  if (request !== undefined) return request
+  return allowBrowsers(problemResponse({ reason: 'Malformed', detail: 'no such request is taken here' }))
 }
 
 /** Sends the response, with the headers that others have set on this one before. */
