@@ -258,15 +258,18 @@ describe('a path that is no address of its own', () => {
   )
 })
 
-describe('a question with a body that is not for the vendor', () => {
+describe('a body that is not for the vendor', () => {
   test('reaches whoever answers it whole, behind a price too', async () => {
     const { pay, errors } = await openPayTown()
     const [node, shop] = [forNode(pay), fastify({ forceCloseConnections: true })]
     const paid = node.each('0.001', (_incoming, outgoing) => outgoing.end())
+    // Vendors have it where they serve streams, which a framework's paywall does not.
+    const unserved = '/lockstep/stream'
     const inFastify = forFastify(pay)
     await shop.register(inFastify.plugin)
     shop.options('/free', async (request) => request.body)
     shop.options('/paid', inFastify.each('0.001'), async () => '')
+    shop.post(unserved, inFastify.each('0.001'), async () => '')
     onEnd(() => shop.close())
     const urls = [
       await openServer(async (incoming, outgoing) => {
@@ -279,6 +282,7 @@ describe('a question with a body that is not for the vendor', () => {
         app.use(inExpress.handle)
         app.options('/free', (request, response) => void request.pipe(response))
         app.options('/paid', inExpress.each('0.001'), (_request, response) => response.send(''))
+        app.post(unserved, inExpress.each('0.001'), (_request, response) => response.send(''))
       }),
       await shop.listen({ port: 0, host: '127.0.0.1' }),
     ]
@@ -286,6 +290,7 @@ describe('a question with a body that is not for the vendor', () => {
       const ask = { method: 'OPTIONS', body: 'hello', headers: { 'Content-Type': 'text/plain' } }
       expect(await (await fetch(`${url}/free`, ask)).text()).toBe('hello')
       expect(await problemIn(await fetch(`${url}/paid`, ask))).toMatchObject({ status: 402 })
+      expect(await problemIn(await fetch(url + unserved, { ...ask, method: 'POST' }))).toMatchObject({ status: 402 })
     }
     expect(errors).toEqual([])
   })

@@ -19,6 +19,8 @@ export async function rawBodyOf(incoming: IncomingMessage, sizeMax: number): Pro
   if (!hasBody) return new Uint8Array(0)
   const { rawBody } = incoming as { readonly rawBody?: unknown }
   if (rawBody instanceof Uint8Array) return rawBody
+  const known = putBack.get(incoming)
+  if (known !== undefined) return known
   if (incoming.readableDidRead || incoming.readableEnded) {
     throw new BodyReadError(
       'a body parser has read the request before the paywall: let the paid route come before it, or keep the bytes, as in ' +
@@ -28,6 +30,9 @@ export async function rawBodyOf(incoming: IncomingMessage, sizeMax: number): Pro
   if (Number(headers['content-length'] ?? 0) > sizeMax) return undefined
   return readAndPutBack(incoming, sizeMax)
 }
+
+/** What was read and put back here: the paywall itself may look twice. */
+const putBack = new WeakMap<IncomingMessage, Uint8Array>()
 
 function readAndPutBack(incoming: IncomingMessage, sizeMax: number): Promise<Uint8Array | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array | undefined>()
@@ -47,6 +52,7 @@ function readAndPutBack(incoming: IncomingMessage, sizeMax: number): Promise<Uin
     const body = Buffer.concat(chunks)
     // In this very turn: once the stream has said that it ends, nothing can be put back.
     if (size > 0) incoming.unshift(body)
+    if (size <= sizeMax) putBack.set(incoming, body)
     resolve(size > sizeMax ? undefined : body)
   }
   const leave = (): void => {
