@@ -13,9 +13,9 @@ import { Mppx } from 'mppx/server'
 import { describe, expect, test, vi } from 'vitest'
 import { toMembers } from '../../src/http/members.ts'
 import { byMpp, clientMethod, mppFetch, serverMethod } from '../../src/interop/mppx/index.ts'
-import { byX402, clientScheme, facilitatorScheme, network } from '../../src/interop/x402/index.ts'
+import { byX402, clientScheme, facilitatorScheme, network, priced, x402Fetch } from '../../src/interop/x402/index.ts'
 import { openTestWallet } from '../client/wallet/market.ts'
-import { onEnd, type Prepared, prepare, problemIn } from '../e2e/town.ts'
+import { onEnd, type Prepared, prepare, problemIn, statementIn } from '../e2e/town.ts'
 import { openPayTown, type PayTown } from '../vendor/town.ts'
 import { openRecorder } from './recorder.ts'
 import { type Goods, listen, openGoods, type Protocol, protocols, resourceServer, secretKey } from './shops.ts'
@@ -96,6 +96,14 @@ describe('an MPP credential', () => {
     expect(goods.runs.size).toBe(0)
   })
 
+  test('whose handler fails gets no receipt, and the statement that nothing was charged', async () => {
+    const { town, url } = await openShop(mppx)
+    const channel = await town.open(url)
+    const response = await present(url, '/fail/status', await prepare(channel, '/fail/status', price))
+    expect([response.status, response.headers.has('Payment-Receipt')]).toEqual([503, false])
+    expect(statementIn(channel, response)).toMatchObject({ index: 1, charged: 0n, paid: price })
+  })
+
   test('that pays too little is told the price, and its credit is kept', async () => {
     const { town, goods, url } = await openShop(mppx)
     const channel = await town.open(url)
@@ -168,6 +176,26 @@ describe('a wallet that speaks MPP', () => {
     expect(of('payment').map(({ charged }) => charged)).toEqual(['0.001', '0', '0.003'])
     const [channel] = await w.channels()
     expect(channel).toMatchObject({ spent: '0.004' })
+  })
+})
+
+describe('a wallet that speaks x402', () => {
+  test('pays the rest where a price has risen', async () => {
+    const { pay, bankUrl } = await openPayTown()
+    const goods = openGoods()
+    let amount = '0.001'
+    const accepts = { ...priced(pay, amount), price: () => amount }
+    const server = new x402HTTPResourceServer(resourceServer(pay), { 'GET /tea': { accepts } })
+    await server.initialize()
+    const shop = await listen(pay, (request) => byX402(server).sell(request, goods.answer))
+    onEnd(shop.close)
+    const { w, of } = await openTestWallet(bankUrl, { fetch: x402Fetch() })
+    for (const price of ['0.001', '0.003', '0.002']) {
+      amount = price
+      expect((await w.fetch(`${shop.url}/tea`)).status).toBe(200)
+    }
+    expect(of('payment').map(({ charged }) => charged)).toEqual(['0.001', '0', '0.003', '0.002'])
+    expect(goods.runs).toEqual(new Map([['/tea', 3]]))
   })
 })
 
@@ -255,6 +283,11 @@ describe('an x402 payment', () => {
     expect(response.headers.has('Settlement-Overrides')).toBe(false)
     expect(decodePaymentResponseHeader(response.headers.get('PAYMENT-RESPONSE')!)).toMatchObject({ amount: '400' })
     expect(await channel.refresh()).toMatchObject({ spent: 400n, paid: price })
+    const above = await presentX402(url, '/more', await prepare(channel, '/more', price))
+    expect([402, 500]).toContain(above.status)
+    expect(await above.text()).not.toContain('/more')
+    const { spent, paid, credit } = await channel.refresh()
+    expect([spent, credit]).toEqual([400n, paid - spent])
   })
 
   test.each([
@@ -293,6 +326,16 @@ describe('an x402 payment', () => {
     const header = encodePaymentSignatureHeader({ x402Version: 2, accepted, payload: members })
     const response = await fetch(`${url}/tea`, { headers: { 'PAYMENT-SIGNATURE': header } })
     expect(refusalIn(response)).toMatchObject({ error: reason })
+    expect(goods.runs.size).toBe(0)
+  })
+
+  test('without a payment is not paid for by one in a header beside it', async () => {
+    const { town, goods, url } = await openShop(x402)
+    const payment = await prepare(await town.open(url), '/tea', price)
+    const accepted = await requirementsOf(url, '/tea')
+    const header = encodePaymentSignatureHeader({ x402Version: 2, accepted, payload: {} })
+    const response = await fetch(`${url}/tea`, { headers: { ...payment.headers, 'PAYMENT-SIGNATURE': header } })
+    expect(refusalIn(response)).toMatchObject({ error: 'PaymentRequired' })
     expect(goods.runs.size).toBe(0)
   })
 

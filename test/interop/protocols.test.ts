@@ -85,6 +85,13 @@ describe.each(protocols)('in the envelope of $name', (protocol) => {
     expect(await response.json()).toEqual({ said: 'no milk' })
   })
 
+  test('an answer longer than what is kept arrives whole, and is charged', async () => {
+    const { recorder, open } = await openStreet(protocol)
+    const { w, of } = await open()
+    expect(await (await w.fetch(`${recorder.url}/long`)).json()).toEqual({ long: 'ä'.repeat(100_000) })
+    expect(of('payment')).toMatchObject([{ charged: '0.001' }])
+  })
+
   test('a budget holds under the stock client, too', async () => {
     const { recorder, goods, open } = await openStreet(protocol, 'stock')
     const { w, of } = await open({ budget: { request: '0.0005' } })

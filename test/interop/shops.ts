@@ -52,7 +52,9 @@ export function openGoods(): Goods {
       runs.set(pathname, run)
       if (pathname.startsWith('/fail/throw')) throw new Error('the kettle is broken')
       if (pathname.startsWith('/fail')) return Response.json({ error: 'no tea' }, { status: 503 })
-      const headers = pathname.startsWith('/part') ? { 'Settlement-Overrides': '{"amount":"400"}' } : {}
+      const amount = { '/part': '400', '/more': '5000' }[pathname]
+      const headers: HeadersInit = amount === undefined ? {} : { 'Settlement-Overrides': JSON.stringify({ amount }) }
+      if (pathname === '/long') return Response.json({ long: 'ä'.repeat(100_000) })
       if (request.method === 'POST') return Response.json({ said: await request.text() })
       return Response.json({ name: pathname, run }, { headers })
     },

@@ -51,9 +51,11 @@ export function serverMethod(pay: Paywall, options?: CounterOptions): ServerMeth
       return waitedFor(async (misuse) => {
         const sale = made?.state === 'open' ? made.sale : undefined
         const answer = await (misuse === undefined ? sale?.answer(served.response) : sale?.fail(misuse))
-        const { response, statement } = takeStatement(answer ?? served.response)
-        // Without a statement nothing was settled: the answer is why.
-        if (statement === undefined) return answer ?? response
+        const given = answer ?? served.response
+        // There is no receipt for what costs nothing: the answer is why, and states it in its own header.
+        if (given.status >= 400) return given
+        const { response, statement } = takeStatement(given)
+        if (statement === undefined) return response
         const receipt: Receipt.Receipt & { statement: string } = { ...served.receipt, statement }
         return http.respondReceipt({ ...served, receipt, response })
       })

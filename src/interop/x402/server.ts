@@ -5,6 +5,7 @@ import { parseMoney } from '@x402/core/utils'
 import { headerNames } from '../../http/headers.ts'
 import { type ProblemReason, problemOf } from '../../http/problems.ts'
 import { rawBodyOf } from '../../vendor/adapters/rawBody.ts'
+import { asError } from '../../vendor/errors.ts'
 import { type Paywall, PriceError } from '../../vendor/index.ts'
 import { type Counter, type CounterOptions, createCounter, type Judged, takeStatement } from '../counter.ts'
 import { FetchAdapter } from './fetchAdapter.ts'
@@ -75,7 +76,7 @@ function hooksOf(pay: Paywall, counter: Counter, judged: WeakMap<object, Judged>
         }
       } catch (error) {
         // What is thrown here x402 would log, and then ask a facilitator.
-        return refuse(paymentPayload, 'Malformed', messageOf(error))
+        return refuse(paymentPayload, 'Malformed', asError(error).message)
       }
     },
     async onAfterVerify({ paymentPayload, transportContext }) {
@@ -104,7 +105,10 @@ function hooksOf(pay: Paywall, counter: Counter, judged: WeakMap<object, Judged>
       try {
         sale.payment.meter.charge(counter.priceOf(requirements.amount))
       } catch (error) {
-        return refuse(paymentPayload, 'HandlerFailed', messageOf(error))
+        // More than its price, or too late: what was made is not given away.
+        const failed = await sale.fail(asError(error))
+        if (adapter instanceof FetchAdapter) adapter.answer = failed
+        return refuse(paymentPayload, 'HandlerFailed', asError(error).message)
       }
       const answer = await sale.answer(adapter instanceof FetchAdapter ? adapter.answer! : responseIn(context))
       const taken = takeStatement(answer)
@@ -194,8 +198,4 @@ async function requestOf(adapter: HTTPAdapter, bodySizeMax: number): Promise<Req
 /** What a handler answered, as a middleware has buffered it. */
 function responseIn({ responseBody, responseHeaders = {} }: HTTPTransportContext): Response {
   return new Response(responseBody === undefined ? null : new Uint8Array(responseBody), { headers: responseHeaders })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
