@@ -142,7 +142,7 @@ export class PayingChannel implements Closable {
       contentDigest: body.length === 0 ? undefined : contentDigest(sha256(body)),
     })
     const payment = await this.pay(price, digest, { ...hooks, bought: boughtFrom(request.method, request.url) })
-    const carried = this.#headersOf(payment)
+    const carried = { ...this.#headersOf(payment), ...priceHeader(this.#channel, payment.index, price) }
     const { method, headers } = request
     for (const [name, value] of Object.entries(carried)) headers.set(name, value)
     const sent = { ...init, method, headers, redirect: 'manual' as const, ...(body.length > 0 && { body }) }
@@ -528,6 +528,15 @@ export class PayingChannel implements Closable {
   #at(path: string): string {
     return new URL(path, this.#options.vendorUrl).href
   }
+}
+
+/**
+ * What a request may cost, where the channel has more to take it from than its own payment. Without it a vendor whose price has
+ * risen would take the rest from there, and that is more than was agreed.
+ */
+function priceHeader(channel: Client.ClientChannel, index: number, price: bigint): Record<string, string> {
+  const isAlone = channel.outstanding.size === 1 && channel.outstanding.has(index)
+  return isAlone && Client.credit(channel) === 0n ? {} : { [headerNames.price]: price.toString() }
 }
 
 /** A vendor that could not store the payment: nothing happened, and the same bytes may be sent again. */

@@ -84,6 +84,8 @@ class Payer {
   /** The payments of this stream, the last one in progress. */
   readonly #indices = new Set<number>()
   #index: number | undefined
+  /** Checkpoints sent, less statements that settle nothing: each checkpoint is acknowledged by one. */
+  #unacknowledged = 0
   /** Settles when all that was made has left. */
   #sent: Promise<void> = Promise.resolve()
   #failure: { readonly cause: unknown } | undefined
@@ -136,8 +138,12 @@ class Payer {
     if (this.#charged > BigInt(this.delivered) * price) {
       await this.#channel.dispute(`the stream was charged ${this.#charged} for ${this.delivered} units at ${price}`)
     }
+    if (statement.index !== 0) return
+    this.#unacknowledged -= 1
+    // One that acknowledges no checkpoint says that what was paid is not enough for the next unit.
+    const isShort = statement.credit < price || this.#unacknowledged < 0
     const hasAll = statement.paid === this.#channel.state.paid && this.delivered < this.#paid
-    if (statement.index === 0 && hasAll && statement.credit < price) {
+    if (hasAll && isShort) {
       throw new RefusedError({ reason: 'CreditTooLow', detail: `the vendor asks more than ${price} for a unit` })
     }
   }
@@ -147,6 +153,7 @@ class Payer {
     await this.#sent
     const checkpoint = await this.#channel.checkpoint()
     if (checkpoint === undefined) return
+    this.#unacknowledged += 1
     this.#inbox.send(checkpoint)
     const timer = setTimeout(() => void this.#inbox.close(0), farewellMs)
     try {
@@ -195,11 +202,16 @@ class Payer {
 
   /** Sends what was made once it is stored, in the order in which it was made: where one was not stored, nothing after it leaves. */
   #send(making: Promise<Pick<Client.Paid, 'frame' | 'checkpoint'>>): void {
+    const isFirst = this.#paid === 0
     const before = this.#sent
     const send = async (): Promise<void> => {
       const { checkpoint, frame } = await making
       await before
-      if (checkpoint !== undefined) this.#inbox.send(checkpoint)
+      if (checkpoint !== undefined) {
+        // What comes before the first payment is acknowledged with it.
+        if (!isFirst) this.#unacknowledged += 1
+        this.#inbox.send(checkpoint)
+      }
       this.#inbox.send(frame)
     }
     this.#after(send())

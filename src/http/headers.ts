@@ -1,5 +1,6 @@
 import { type Refusal, refuse } from '../protocol/refusals.ts'
 import * as Attachment from '../wire/Attachment.ts'
+import { type Amount, parseAmount } from '../wire/amount.ts'
 import { parseBase64url, toBase64url } from '../wire/base64url.ts'
 import * as Checkpoint from '../wire/Checkpoint.ts'
 import type { Mac } from '../wire/Frame.ts'
@@ -16,6 +17,8 @@ export const headerNames = {
   checkpoint: 'Lockstep-Checkpoint',
   attachment: 'Lockstep-Attachment',
   statement: 'Lockstep-Statement',
+  /** The most that a request may be charged, in base units: where the channel has credit beside its payment. */
+  price: 'Lockstep-Price',
   /** A stream of events, for the payments that are posted beside it: 32 hex digits. */
   stream: 'Lockstep-Stream',
 } as const
@@ -28,6 +31,8 @@ export interface HeaderSource {
 /** A payment as its headers carry it, read but not judged. */
 export interface PaymentMessages extends Companions {
   readonly payment: { readonly bytes: Uint8Array; readonly value: Frame.Payment }
+  /** Base units: the most that its client agrees to, where it says so. */
+  readonly agreed?: Amount | undefined
 }
 
 /** What rides along: a checkpoint that is not acknowledged, and what shows the channel to a vendor that has not met it. */
@@ -74,9 +79,12 @@ export function parsePaymentHeaders(headers: HeaderSource): Parsed<PaymentMessag
   if (unsupported !== undefined) return unsupported
   const payment = Frame.parsePayment(bytes.value)
   if (!payment.ok) return payment
+  const price = headers.get(headerNames.price)
+  const agreed = price === null ? undefined : parseAmount(price)
+  if (agreed?.ok === false) return inHeader(headerNames.price, agreed)
   const companions = parseCompanionHeaders(headers)
   if (!companions.ok) return companions
-  return parsed({ payment: { bytes: bytes.value, value: payment.value }, ...companions.value })
+  return parsed({ payment: { bytes: bytes.value, value: payment.value }, agreed: agreed?.value, ...companions.value })
 }
 
 /** Reads what rides along with a payment or a question. */

@@ -1,7 +1,7 @@
 import { type HeaderSource, headerNames } from './headers.ts'
 
 /** The protocol's headers that travel as members of an object where another protocol has the headers. */
-const carried = ['channel', 'payment', 'checkpoint', 'attachment', 'statement'] as const
+const carried = ['channel', 'payment', 'checkpoint', 'attachment', 'statement', 'price'] as const
 
 /** What headers carry, as members of an object: base64url as it was, each name behind `prefix`. */
 export function toMembers(headers: HeaderSource, prefix = ''): Record<string, string> {

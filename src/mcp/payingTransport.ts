@@ -208,7 +208,9 @@ class PayingTransport implements Transport {
     if (this.#isGone || this.#asksAgain !== undefined) return
     this.#asksAgain = setTimeout(() => {
       this.#asksAgain = undefined
-      for (const { again } of [...this.#waiting.values()]) again?.()
+      // As they are now: each that is asked for again is one more.
+      const lost = [...this.#waiting.values()]
+      for (const { again } of lost) again?.()
     }, asksAgainMs)
   }
 }

@@ -1,5 +1,5 @@
 import { equal, toHex } from '../crypto/bytes.ts'
-import { refuse, Vendor } from '../protocol/index.ts'
+import { type Refusal, refuse, Vendor } from '../protocol/index.ts'
 import type { Payment } from '../wire/Frame.ts'
 import * as Terms from '../wire/Terms.ts'
 import * as Transaction from '../wire/Transaction.ts'
@@ -20,6 +20,8 @@ export interface Purchase {
   /** The payment as it arrived. */
   readonly frame: Uint8Array
   readonly payment: Payment
+  /** Base units: the most that its client agrees to, where it says so. */
+  readonly agreed?: bigint | undefined
   /** Base units to set aside, asked when the payment is about to run. Where it throws, the handler has failed. */
   readonly price: () => Promise<bigint> | bigint
   /** The handler may run again for one payment, as after a crash. */
@@ -127,11 +129,17 @@ async function start(
     return refused(held, refuse('RequestMismatch', detail), { index, charged: 0n })
   }
   const priced = await priceOf(purchase)
-  const reserved = Vendor.reserve(held.channel, index, priced.price)
+  const reserved = assessAgreed(purchase, priced) ?? Vendor.reserve(held.channel, index, priced.price)
   if (reserved.ok) return run(purchase, { held, accepted, reservation: reserved.reservation }, priced)
   await durable
   const asking = reserved.reason === 'CreditTooLow' ? purchase.asking(priced.price) : undefined
   return refused(held, reserved, { index, charged: 0n }, asking)
+}
+
+/** What its client has not agreed to is not taken from the credit that the channel has besides. */
+function assessAgreed({ agreed }: Purchase, { price }: Priced): Refusal | undefined {
+  if (agreed === undefined || price <= agreed) return undefined
+  return refuse('CreditTooLow', `the request costs ${price}; its client agrees to ${agreed}`)
 }
 
 /** The price, or what the request gets because there is none: then nothing is set aside. */

@@ -57,6 +57,7 @@ export async function sell(counter: Counter, request: Request, sale: Sale): Prom
     digest,
     frame,
     payment,
+    agreed: messages.value.agreed,
     onError,
     params,
     idempotent,

@@ -89,6 +89,8 @@ export class Buyer {
       if (reason === undefined) return response
       if (isEnded.has(reason)) {
         tab.retire(lane)
+        // It may be another vendor by now: the next channel is for the one that is there.
+        await tab.offers.refresh()
         continue
       }
       if (reason !== 'CreditTooLow') return response
@@ -145,10 +147,10 @@ export class Buyer {
 }
 
 /** How often a request is paid for anew: its price rose, or its channel had ended. */
-const attemptsMax = 4
+export const attemptsMax = 4
 
 /** What ends a channel at its vendor: another one may be taken. */
-const isEnded: ReadonlySet<ProblemReason> = new Set([
+export const isEnded: ReadonlySet<ProblemReason> = new Set([
   'ChannelClosed',
   'ChannelExpired',
   'ChannelSuspended',

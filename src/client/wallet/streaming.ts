@@ -1,6 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import { RefusedError } from '../errors.ts'
-import type { Buyer } from './buyer.ts'
+import { attemptsMax, type Buyer, isEnded } from './buyer.ts'
 import type { Lane } from './lane.ts'
 import type { Limits, Money } from './money.ts'
 import type { Tab } from './tab.ts'
@@ -26,7 +26,7 @@ export interface StreamingOptions {
   readonly tabAt: (origin: string) => Tab
 }
 
-/** Pays for a stream unit by unit, and yields what it delivers. */
+/** Pays for a stream unit by unit, and yields what it delivers. What its vendor has changed since is learnt before anything came. */
 export async function* buyStream(
   { buyer, money, limits, tabAt }: StreamingOptions,
   input: string | URL,
@@ -34,15 +34,24 @@ export async function* buyStream(
 ): AsyncGenerator<Uint8Array, void> {
   const url = new URL(input)
   const tab = tabAt(originOf(url))
-  const price = await unitPriceOf(tab, url)
-  assertCheap(price, options.unitPrice, money)
-  await buyer.permit(tab, { method: 'GET', url, price, kind: 'stream' })
-  const unitsMax = options.max === undefined ? undefined : unitsFor(money.parse(options.max, 'max'), price, 'max')
-  const aheadMax = limits.atRisk === undefined ? aheadDefault : unitsFor(limits.atRisk, price, 'budget.atRisk')
-  const ahead = Math.min(options.ahead ?? aheadDefault, aheadMax, unitsMax ?? aheadDefault)
-  const total = BigInt(unitsMax ?? ahead) * price
-  const lane = await tab.promise({ price: total, risk: BigInt(ahead) * price, signal: options.signal })
-  yield* run({ tab, lane, url, price, total, money }, { ...options, ahead, unitsMax })
+  let raisedFrom: bigint | undefined
+  for (let attempt = 1; ; attempt++) {
+    const price = await unitPriceOf(tab, url)
+    assertCheap(price, options.unitPrice, money)
+    await buyer.permit(tab, { method: 'GET', url, price, kind: 'stream', raisedFrom })
+    const unitsMax = options.max === undefined ? undefined : unitsFor(money.parse(options.max, 'max'), price, 'max')
+    const aheadMax = limits.atRisk === undefined ? aheadDefault : unitsFor(limits.atRisk, price, 'budget.atRisk')
+    const ahead = Math.min(options.ahead ?? aheadDefault, aheadMax, unitsMax ?? aheadDefault)
+    const total = BigInt(unitsMax ?? ahead) * price
+    const lane = await tab.promise({ price: total, risk: BigInt(ahead) * price, signal: options.signal })
+    const isLast = attempt === attemptsMax
+    const refused = yield* run({ tab, lane, url, price, total, money, isLast }, { ...options, ahead, unitsMax })
+    if (refused === undefined) return
+    await tab.offers.refresh()
+    if (isEnded.has(refused.reason)) tab.retire(lane)
+    else if ((await unitPriceOf(tab, url)) <= price) throw refused
+    else raisedFrom = price
+  }
 }
 
 interface Running {
@@ -52,15 +61,19 @@ interface Running {
   readonly price: bigint
   readonly total: bigint
   readonly money: Money
+  /** It is not tried again, whatever its vendor says. */
+  readonly isLast: boolean
 }
 
+/** Gives what its vendor says that has changed: nothing has come then. */
 async function* run(
-  { tab, lane, url, price, total, money }: Running,
+  { tab, lane, url, price, total, money, isLast }: Running,
   { ahead, unitsMax, transport, signal }: WalletStreamOptions & { readonly unitsMax: number | undefined },
-): AsyncGenerator<Uint8Array, void> {
+): AsyncGenerator<Uint8Array, RefusedError | undefined> {
   const what = { method: 'GET', url: url.href }
   let promised = total
   let units = 0
+  let changed: RefusedError | undefined
   try {
     const stream = lane.channel.stream(url.href, {
       price,
@@ -80,21 +93,32 @@ async function* run(
       yield unit
     }
   } catch (error) {
-    // A stream is bound to its channel: another one cannot go on with it.
-    await tab.failed(lane, what, error)
-    const detail = `the channel of this stream was used up after ${units} units: say with max what it may cost`
-    throw new RefusedError({ reason: 'FundsExhausted', detail })
+    if (units === 0 && !isLast && error instanceof RefusedError && isChange(error)) changed = error
+    else {
+      if (error instanceof RefusedError && isChange(error)) tab.offers.doubt()
+      // A stream is bound to its channel: another one cannot go on with it.
+      await tab.failed(lane, what, error)
+      const detail = `the channel of this stream was used up after ${units} units: say with max what it may cost`
+      throw new RefusedError({ reason: 'FundsExhausted', detail })
+    }
   } finally {
     tab.redeem(lane, promised)
     tab.done(lane)
     const channel = toHex(lane.channel.state.channelId)
-    tab.emit({ kind: 'streamed', ...what, channel, units, unitPrice: money.format(price) })
+    if (changed === undefined) tab.emit({ kind: 'streamed', ...what, channel, units, unitPrice: money.format(price) })
   }
+  return changed
+}
+
+/** Whether a refusal says that the vendor is not as it was offered. */
+function isChange({ reason }: RefusedError): boolean {
+  return reason === 'CreditTooLow' || isEnded.has(reason)
 }
 
 async function unitPriceOf(tab: Tab, url: URL): Promise<bigint> {
   await tab.offers.recall()
-  if (tab.offers.unitPriceOf(url) === undefined) await tab.offers.refresh()
+  // A stream is paid ahead: what it costs is asked first where that may have changed.
+  if (!tab.offers.isFresh || tab.offers.unitPriceOf(url) === undefined) await tab.offers.refresh()
   const asked = tab.offers.unitPriceOf(url)
   if (asked === undefined) {
     throw new RefusedError({ reason: 'NotFound', detail: `${tab.host} offers no stream at ${url.pathname}` })
