@@ -5,10 +5,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
+import { isSound } from '../../src/cli/demo/isSound.ts'
 import { planPayments } from '../../src/cli/demo/shop.ts'
 import { tokenize } from '../../src/cli/demo/tokens.ts'
+import type { DemoResult } from '../../src/cli/demo/types.ts'
 import { openWireMeter } from '../../src/cli/demo/wireMeter.ts'
-import { toHex } from '../../src/crypto/bytes.ts'
+import { toHex, utf8 } from '../../src/crypto/bytes.ts'
 import { sha256 } from '../../src/crypto/hash.ts'
 import * as Terms from '../../src/wire/Terms.ts'
 import { read } from '../protocol/world.ts'
@@ -116,6 +118,51 @@ describe('lockstep demo as a process', () => {
     const { code, stderr } = await lockstep(['demo', ...args, '--file', sold])
     expect(code).toBe(0)
     expect(stderr).toContain('--profile published has its own')
+  })
+})
+
+describe('a demo', () => {
+  const content = utf8('what was sold')
+  const chain = {
+    kind: 'embedded',
+    chainId: null,
+    registry: null,
+    recordTx: '0x',
+    leaf: '',
+    proofVerified: true,
+  } as const
+  const ms = { setup: 1, transaction: 1, release: 1, record: 1 }
+  const sound: DemoResult = {
+    profile: 'lockstep',
+    lockScheme: 'schnorr',
+    backend: 'native',
+    channelId: '',
+    payments,
+    ticks: 0,
+    paid: '1',
+    charged: '1',
+    refunded: '0',
+    retry: { sent: 2, handlerRuns: 1, charges: 1 },
+    receiptsOpened: payments + 1,
+    receiptsVerified: payments + 1,
+    contentSha256: toHex(sha256(content)),
+    chain,
+    ms,
+    bytes: { ...ms, perPayment: 1 },
+  }
+
+  it.each<[string, Partial<DemoResult>]>([
+    ['an answer that was not lost', { retry: { sent: 1, handlerRuns: 1, charges: 1 } }],
+    ['a handler that ran twice', { retry: { sent: 2, handlerRuns: 2, charges: 1 } }],
+    ['a payment that was charged twice', { retry: { sent: 2, handlerRuns: 1, charges: 2 } }],
+    ['a receipt that did not open', { receiptsOpened: payments }],
+    ['a receipt that does not verify', { receiptsVerified: payments }],
+    ['other bytes than were sold', { contentSha256: toHex(sha256(utf8('something else'))) }],
+    ['a record without proof', { chain: { ...chain, proofVerified: false } }],
+  ])('has failed with %s', (_, change) => {
+    expect(isSound(sound, { content })).toBe(true)
+    expect(isSound({ ...sound, retry: null }, { content })).toBe(true)
+    expect(isSound({ ...sound, ...change }, { content })).toBe(false)
   })
 })
 

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { constants, open } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { toHex } from '../../crypto/bytes.ts'
-import { sha256 } from '../../crypto/hash.ts'
 import * as Schnorr from '../../crypto/Schnorr.ts'
 import { prepareArchive, writeArchive } from '../archive/archive.ts'
 import {
@@ -14,12 +13,13 @@ import {
   parseOptions,
   wholeOption,
 } from '../command.ts'
+import { isSound } from '../demo/isSound.ts'
 import { runLockstep } from '../demo/lockstep.ts'
 import { createProgress } from '../demo/progress.ts'
 import { runPublished } from '../demo/published.ts'
 import { openStage } from '../demo/stage.ts'
 import { summarize } from '../demo/summary.ts'
-import type { DemoOptions, DemoResult, DemoRun } from '../demo/types.ts'
+import type { DemoOptions, DemoRun } from '../demo/types.ts'
 import { exitOnSignals } from '../signals.ts'
 
 /** Bytes of a file that the demo reads. */
@@ -94,14 +94,6 @@ async function play(options: DemoOptions, bankKey: Schnorr.KeyPair, output: Outp
     progress.done()
     asBefore()
   }
-}
-
-/** Whether everything that the demo shows is so: a demo that only looked right would be worse than none. */
-function isSound(result: DemoResult, { content }: DemoOptions): boolean {
-  const { payments, receiptsOpened, receiptsVerified, retry, chain, contentSha256 } = result
-  const once = retry === null || (retry.sent === 2 && retry.handlerRuns === 1 && retry.charges === 1)
-  const opened = receiptsOpened === payments + 1 && receiptsVerified === payments + 1
-  return once && opened && chain.proofVerified && contentSha256 === toHex(sha256(content))
 }
 
 /** A plain file that is not too large, and only that: a pipe or a device may have no end. */
