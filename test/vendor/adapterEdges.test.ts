@@ -250,12 +250,39 @@ describe('a path that is no address of its own', () => {
         await app.listen({ port: 0, host: '127.0.0.1' }),
       ]
       for (const url of urls) {
-        expect(await statusOf(url, path)).toBe(url === urls[2] && path === '/%' ? 400 : 404)
+        expect(await statusOf(url, `GET ${path} HTTP/1.1\r\nHost: shop.example\r\n\r\n`)).toBe(
+          url === urls[2] && path === '/%' ? 400 : 404,
+        )
         expect((await fetch(`${url}/.well-known/lockstep`)).status).toBe(200)
       }
       expect(errors).toEqual([])
     },
   )
+})
+
+describe('a body that is announced as too large', () => {
+  test.each(['/paid', '/lockstep/ask'])('is refused before it has come: %s', async (path) => {
+    const { pay } = await openPayTown({ bodySizeMax: 1000 })
+    const [node, shop] = [forNode(pay), fastify({ forceCloseConnections: true })]
+    const paid = node.each('0.001', (_incoming, outgoing) => outgoing.end())
+    const inFastify = forFastify(pay)
+    await shop.register(inFastify.plugin)
+    shop.post('/paid', inFastify.each('0.001'), async () => '')
+    onEnd(() => shop.close())
+    const urls = [
+      await openServer(async (incoming, outgoing) => {
+        if (!(await node.handle(incoming, outgoing))) await paid(incoming, outgoing)
+      }),
+      await openExpress((app) => {
+        const inExpress = forExpress(pay)
+        app.use(inExpress.handle)
+        app.post('/paid', inExpress.each('0.001'), (_request, response) => response.send(''))
+      }),
+      await shop.listen({ port: 0, host: '127.0.0.1' }),
+    ]
+    const body = 'Content-Length: 1001\r\n\r\nthe rest never comes'
+    for (const url of urls) expect(await statusOf(url, `POST ${path} HTTP/1.1\r\nHost: x\r\n${body}`)).toBe(413)
+  })
 })
 
 describe('a body that is not for the vendor', () => {
@@ -296,14 +323,14 @@ describe('a body that is not for the vendor', () => {
   })
 })
 
-/** Of a request for this path as it is: no client of the Fetch API sends such a one. */
-async function statusOf(url: string, path: string): Promise<number> {
+/** Of a request as it is: no client of the Fetch API sends such a one. */
+async function statusOf(url: string, request: string): Promise<number> {
   const { hostname, port } = new URL(url)
   const socket = connect(Number(port), hostname)
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n`)
-  let heard = ''
-  for await (const chunk of socket) heard += String(chunk)
-  return Number(heard.split(' ')[1])
+  socket.write(request)
+  const [heard] = (await once(socket, 'data')) as [Buffer]
+  socket.destroy()
+  return Number(heard.toString().split(' ')[1])
 }
 
 async function openExpress(routes: (app: express.Express) => void): Promise<string> {

@@ -42,7 +42,7 @@ export function forFastify(pay: Paywall): FastifyPaywall {
     // Before anything is parsed: what was paid for are the bytes that arrived.
     preParsing: (request, reply, payload, done) =>
       void answerOr(done, reply, async () => {
-        const body = await bodyOf(payload, pay.bodySizeMax)
+        const body = await bodyOf(request, payload, pay.bodySizeMax)
         const asked = body && toRequest(request.raw, body)
         if (asked === undefined) return unreadable(pay, body)
         const sale = await openSale(pay, asked, tag)
@@ -87,7 +87,7 @@ async function serveOwn(app: FastifyInstance, pay: Paywall): Promise<void> {
         const isQuestion = request.method === 'OPTIONS'
         if (!isQuestion && !isOwnPath(pathnameOf(request.raw))) return undefined
         // A page that asks whether it may pay sends no body. One that is there is for whoever answers instead.
-        const body = isQuestion ? new Uint8Array(0) : await bodyOf(request.raw, pay.bodySizeMax)
+        const body = isQuestion ? new Uint8Array(0) : await bodyOf(request, request.raw, pay.bodySizeMax)
         const asked = body && toRequest(request.raw, body)
         return asked === undefined ? unreadable(pay, body) : pay.handle(asked)
       }),
@@ -119,7 +119,13 @@ function unreadable(pay: Paywall, body: Uint8Array | undefined): Response {
   return allowBrowsers(problemResponse(problem, { Connection: 'close' }))
 }
 
-function bodyOf(payload: Readable, sizeMax: number): Promise<Uint8Array | undefined> {
+async function bodyOf(
+  { headers }: FastifyRequest,
+  payload: Readable,
+  sizeMax: number,
+): Promise<Uint8Array | undefined> {
+  // What is announced as too large is not waited for.
+  if (Number(headers['content-length'] ?? 0) > sizeMax) return undefined
   const body = Readable.toWeb(payload) as ReadableStream<Uint8Array<ArrayBuffer>>
   return readBody({ body }, sizeMax)
 }
