@@ -41,8 +41,9 @@ export class Origin {
     if (stored === undefined) return undefined
     if (this.#leases === undefined) return this.#restore(stored)
     await this.#acquire(stored.channelId, onLost)
-    // Another node may have written it until now; from here on none does.
-    return this.#restore((await read(store.channel(reference)))!)
+    // Another node may have written it until now, or forgotten it; from here on none writes it.
+    const current = await read(store.channel(reference))
+    return current && this.#restore(current)
   }
 
   /** A channel that was shown here for the first time. */

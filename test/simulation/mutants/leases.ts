@@ -60,8 +60,9 @@ export const leaseMutants: readonly Mutant[] = [
     name: 'lease-read-before',
     file: origin,
     find: `await this.#acquire(stored.channelId, onLost)
-    // Another node may have written it until now; from here on none does.
-    return this.#restore((await read(store.channel(reference)))!)`,
+    // Another node may have written it until now, or forgotten it; from here on none writes it.
+    const current = await read(store.channel(reference))
+    return current && this.#restore(current)`,
     replace: `const epoch = await this.#acquire(stored.channelId, onLost)
     return this.#restore({ ...stored, epoch })`,
     breaks: 'a node goes on with what it read before it had the channel',
