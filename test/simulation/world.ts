@@ -8,6 +8,7 @@ import { createGuilt, type Guilt } from './adversaries/guilt.ts'
 import { type Lie, lie } from './adversaries/vendor.ts'
 import type { Image } from './engine/disk.ts'
 import { enterWorld } from './engine/globals.ts'
+import { rememberKeys } from './engine/keys.ts'
 import { type Answer, createNetwork, type Message, type Network } from './engine/network.ts'
 import { createScheduler, type Effect, type Scheduler } from './engine/scheduler.ts'
 import { createSockets, type Sockets } from './engine/sockets.ts'
@@ -57,6 +58,8 @@ export interface World {
   /** Gives the runtime its own back, and the disks to the next world. */
   leave(): void
 }
+
+rememberKeys()
 
 /** What every client has at the bank at first, in base units. */
 export const depositOfEach = 1_000_000n

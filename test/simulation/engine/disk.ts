@@ -165,5 +165,7 @@ function copy<T>(value: T): T {
   if (value instanceof Uint8Array) return value.slice() as T
   if (Array.isArray(value)) return value.map(copy) as T
   if (value instanceof Map) return new Map([...value].map(([key, row]) => [copy(key), copy(row)])) as T
-  return Object.fromEntries(Object.entries(value).map(([name, field]) => [name, copy(field)])) as T
+  const made: Record<string, unknown> = {}
+  for (const name of Object.keys(value)) made[name] = copy((value as Record<string, unknown>)[name])
+  return made as T
 }
