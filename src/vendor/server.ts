@@ -10,6 +10,7 @@ import { problemResponse } from './responses.ts'
 import type { StreamRoute } from './routes.ts'
 import { serveStreams } from './streams.ts'
 import type { Till } from './till.ts'
+import { UnreadError } from './unread.ts'
 
 /** A vendor as a server of `node:http`. */
 export interface ServeOptions {
@@ -56,7 +57,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
     latest.set(incoming.socket, outgoing)
     answer({ respond, bodySizeMax }, incoming, outgoing).catch((error: unknown) => {
       // Where the request broke off nobody waits for an answer. Where the answer did, its client must see that.
-      if (incoming.errored === null) onError(error)
+      if (incoming.errored === null && !(error instanceof UnreadError)) onError(error)
       outgoing.destroy()
     })
   }

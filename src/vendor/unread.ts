@@ -19,7 +19,7 @@ export function unlessUnread(
         if (done) return controller.close()
         controller.enqueue(value)
         timer = setTimeout(() => {
-          const gone = new Error(`its client read nothing for ${timeoutMs} ms`)
+          const gone = new UnreadError(`its client read nothing for ${timeoutMs} ms`)
           controller.error(gone)
           // Whoever made it has its own way to say what went wrong there.
           reader.cancel(gone).catch(() => undefined)
@@ -34,4 +34,9 @@ export function unlessUnread(
     // Nothing is made before it can leave.
     { highWaterMark: 0 },
   )
+}
+
+/** Who was to read an answer is taken for gone: no failure of whoever made it. */
+export class UnreadError extends Error {
+  override readonly name: string = 'UnreadError'
 }
