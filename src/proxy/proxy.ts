@@ -10,8 +10,11 @@ import {
   type StreamSource,
   serve,
 } from '../vendor/index.ts'
+import { openapiOf } from '../vendor/paywall/openapi.ts'
 import { readBody } from '../vendor/responses.ts'
+import { type Asset, parseAsset } from '../wire/amount.ts'
 import { requestHeaders } from './headers.ts'
+import { documentIn, type Pricer, pricedDocument } from './openapi.ts'
 import { segmentsOf } from './paths.ts'
 import { type Cost, ProxyError, type ProxyRoute, readOtherwise, readRules, ruleFor, type StreamRate } from './rules.ts'
 import { askForUsage, meterTokens } from './tokens.ts'
@@ -27,6 +30,8 @@ export interface ProxyOptions {
   readonly otherwise?: string
   /** What the service is told as `Authorization`, in place of what a client sends. */
   readonly authorization?: string
+  /** Where the service has its OpenAPI document: there it is free, and has the prices. Without it, `/openapi.json` has them alone. */
+  readonly openapi?: string
   /** As the paywall has it. */
   readonly publicUrl?: string
   /** As the paywall has it: X-Forwarded headers are those of another proxy of yours. */
@@ -81,9 +86,32 @@ export function proxy(options: ProxyOptions): Proxy {
     return { method: request.method, path: pathname + search, headers: headersOf(request), body }
   }
 
-  function costOf({ method, url }: Request): Cost | undefined {
-    const segments = segmentsOf(new URL(url).pathname)
+  function costAt(method: string, pathname: string): Cost | undefined {
+    const segments = segmentsOf(pathname)
     return segments && (ruleFor(rules, { method, segments })?.cost ?? rest)
+  }
+
+  function costOf({ method, url }: Request): Cost | undefined {
+    return costAt(method, new URL(url).pathname)
+  }
+
+  const pricer: Pricer = (method, pathname) => {
+    const cost = costAt(method, pathname)
+    return cost !== undefined && 'tag' in cost ? cost.tag : undefined
+  }
+
+  /** What is sold, for programs: in the service's own document where it has one. */
+  async function describe(request: Request): Promise<Response> {
+    const priced = { asset: assetOf(pay), assetName: pay.asset }
+    if (options.openapi !== undefined) {
+      const asked = sent(request, new Uint8Array(0))
+      // What gets prices has to be whole, and readable.
+      for (const name of ['If-None-Match', 'If-Modified-Since', 'Range']) asked.headers.delete(name)
+      asked.headers.set('Accept-Encoding', 'identity')
+      const document = await documentIn(await upstream.send(asked))
+      if (document !== undefined) return Response.json(pricedDocument(document, pricer, priced))
+    }
+    return Response.json(openapiOf({ ...priced, routes: pay.offer().routes }, new URL(request.url).host))
   }
 
   const handle: Handler = async (request) => {
@@ -93,6 +121,10 @@ export function proxy(options: ProxyOptions): Proxy {
     if (cost === undefined) {
       return problemResponse({ reason: 'NotFound', detail: 'this path can be read in more than one way' })
     }
+    const { pathname } = new URL(request.url)
+    const isDocument =
+      options.openapi === undefined ? pathname === openapiPath && cost.kind === 'refused' : pathname === options.openapi
+    if (isDocument && request.method === 'GET') return describe(request)
     switch (cost.kind) {
       case 'refused':
       case 'stream':
@@ -131,7 +163,6 @@ export function proxy(options: ProxyOptions): Proxy {
       }
     }
     const sold = rate.second === undefined ? pay.perToken(rate.message, source) : pay.perSecond(rate.second, source)
-    pay.list('GET', path, sold.tag)
     return { path, price: sold.tag.offered!, source: sold.source }
   }
   const streams = rules.flatMap(({ path, cost }) => (cost.kind === 'stream' ? [streamOf(path, cost.rate)] : []))
@@ -168,6 +199,14 @@ export function proxy(options: ProxyOptions): Proxy {
       upstream.close()
     },
   }
+}
+
+const openapiPath = '/openapi.json'
+
+function assetOf({ asset }: Paywall): Asset {
+  const parsed = parseAsset(asset)
+  if (parsed.ok) return parsed.value
+  throw new ProxyError(parsed.detail)
 }
 
 async function bytesOf(request: Request): Promise<Uint8Array> {

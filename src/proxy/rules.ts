@@ -43,7 +43,7 @@ export type Cost =
   | { readonly kind: 'refused' }
   | { readonly kind: 'each'; readonly tag: PriceTag }
   | { readonly kind: 'tokens'; readonly tag: PriceTag; readonly rate: Rate }
-  | { readonly kind: 'stream'; readonly rate: StreamRate }
+  | { readonly kind: 'stream'; readonly tag: PriceTag; readonly rate: StreamRate }
 
 export type Pricing = Pick<Paywall, 'asset' | 'price' | 'ceiling' | 'list'>
 
@@ -82,7 +82,7 @@ function costOf(pay: Pricing, price: ProxyPrice): Cost {
   if (price === 'free') return { kind: 'free' }
   if (typeof price === 'string') return { kind: 'each', tag: pay.price(price) }
   if ('max' in price) return { kind: 'tokens', tag: pay.ceiling({ max: price.max }), rate: rateOf(pay.asset, price) }
-  return { kind: 'stream', rate: price }
+  return { kind: 'stream', tag: { ...pay.price(price.message ?? price.second), per: 'unit' }, rate: price }
 }
 
 /** A proxy cannot be what it is told to be. Nothing was opened. */

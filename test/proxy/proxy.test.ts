@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { request as ask } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
+import { validate } from 'mppx/discovery'
 import { describe, expect, test } from 'vitest'
 import { proxy } from '../../src/proxy/index.ts'
 import { PriceError } from '../../src/vendor/index.ts'
@@ -45,6 +46,36 @@ describe('a proxy', () => {
       { method: 'POST', path: '/v1/embeddings', price: 50_000n, metered: true },
       { method: 'GET', path: '/ticks/:count', price: 100n, per: 'unit' },
     ])
+  })
+
+  test('has its prices in the OpenAPI document of the service, and in one of its own where there is none', async () => {
+    const { url, service } = await openProxied({ openapi: '/v0/openapi.json' })
+    const offers = (amount: string | null, description: string): object => ({
+      'x-payment-info': { offers: [{ method: 'lockstep', currency: 'USD/6', amount, description }] },
+      responses: { '200': { description: 'it' }, '402': { description: 'Payment required' } },
+    })
+    const theirs: unknown = await (await fetch(`${url}/v0/openapi.json`)).json()
+    expect(validate(theirs).filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(theirs).toMatchObject({
+      info: { title: 'Weather' },
+      servers: [{ url: '/' }],
+      paths: {
+        '/Weather/{place}': { get: offers('1000', '0.001 USD for each request') },
+        '/health': { get: { responses: { '200': { description: 'it' } } } },
+        '/v1/chat/completions': { post: offers(null, 'at most 0.05 USD for each request') },
+        '/ticks/{count}': { get: offers('100', '0.0001 USD for each unit of the stream') },
+      },
+    })
+    expect(JSON.stringify(theirs)).not.toContain('internal')
+    expect((await fetch(`${url}/openapi.json`)).status).toBe(404)
+    expect(service.asked.map((asked) => asked.url)).toEqual(['/v0/openapi.json'])
+
+    const { url: other } = await openProxied()
+    const own: unknown = await (await fetch(`${other}/openapi.json`)).json()
+    expect(validate(own).filter(({ severity }) => severity === 'error')).toEqual([])
+    expect(own).toMatchObject({
+      paths: { '/weather/{city}': { get: { 'x-payment-info': { offers: [{ amount: '1000' }] } } } },
+    })
   })
 
   test.each([

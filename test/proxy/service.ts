@@ -58,6 +58,22 @@ export async function openService(): Promise<Service> {
     response.setHeader('Lockstep-Statement', 'forged')
     response.json({ city: request.params.city, sky: 'blue' })
   })
+  app.get('/v0/openapi.json', (_, response) => {
+    const get = { responses: { '200': { description: 'it' } } }
+    const place = { name: 'place', in: 'path', required: true, schema: { type: 'string' } }
+    const steps = { name: 'count', in: 'path', required: true, schema: { type: 'integer' } }
+    response.json({
+      openapi: '3.1.0',
+      info: { title: 'Weather', version: '7' },
+      servers: [{ url: 'http://weather.internal:8000/' }],
+      paths: {
+        '/Weather/{place}': { parameters: [place], get },
+        '/health': { get },
+        '/v1/chat/completions': { post: get },
+        '/ticks/{count}': { parameters: [steps], get },
+      },
+    })
+  })
   app.get('/health', (_, response) => void response.send('well'))
   app.get('/moved', (request, response) => response.redirect(`http://${request.headers.host}/health`))
   app.get('/broken', (_, response) => void response.status(503).json({ error: 'overloaded' }))

@@ -35,7 +35,7 @@ FILE, for a model that is compatible with OpenAI's and something else:
   }
 
 Tokens are those of "usage" in the answer, streamed or not. The price of {"message"} or {"second"} is for what a WebSocket of the
-service sends. Also in FILE: "key", "trustProxy", "timeoutSeconds", "bodySizeMax".
+service sends. Also in FILE: "key", "openapi", "trustProxy", "timeoutSeconds", "bodySizeMax".
 
 examples:
   lockstep proxy --upstream http://127.0.0.1:8000 --bank https://bank.example --store sqlite:./proxy.db --otherwise 0.001
@@ -59,7 +59,7 @@ examples:
     if (file.routes.length === 0 && otherwise === undefined) {
       throw new UsageError('nothing has a price: name routes in --config FILE, or say --otherwise PRICE')
     }
-    const { routes, key, trustProxy, bodySizeMax, timeoutSeconds } = file
+    const { routes, key, trustProxy, bodySizeMax, timeoutSeconds, openapi } = file
     const say = (message: string): void => output.say(`lockstep: ${message}`)
     const onError = (error: unknown): void => say(error instanceof Error ? error.message : String(error))
     const reached = { ...(publicUrl !== undefined && { publicUrl }), ...(trustProxy !== undefined && { trustProxy }) }
@@ -81,6 +81,7 @@ examples:
         onError,
         ...reached,
         ...(otherwise !== undefined && { otherwise }),
+        ...(openapi !== undefined && { openapi }),
         ...(authorization !== undefined && { authorization }),
         ...(timeoutSeconds !== undefined && { timeoutMs: timeoutSeconds * 1000 }),
       })

@@ -32,6 +32,7 @@ export interface ProxyConfig {
   readonly bodySizeMax: number | undefined
   readonly routes: readonly ProxyRoute[]
   readonly otherwise: string | undefined
+  readonly openapi: string | undefined
 }
 
 /** Where a secret is: never in the file, never in an argument. */
@@ -131,6 +132,10 @@ const configField: Field<ProxyConfig> = section(
     bodySizeMax: optional(whole(0, 1_073_741_824), 'Bytes of a request body.'),
     routes: list<ProxyRoute>(routeField, 'The first that fits counts.'),
     otherwise: optional(label, 'What no route fits.'),
+    openapi: optional(
+      matching(/^\/\S*$/, 'a path, such as /openapi.json'),
+      'Where the service has its OpenAPI document.',
+    ),
   },
   'lockstep proxy',
 )
