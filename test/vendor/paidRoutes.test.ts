@@ -155,6 +155,7 @@ describe('a refusal reaches its client as a problem document, and nothing is sto
     ['another version', 400, 'VersionUnsupported', changeHeader(headerNames.payment, (value) => `I${value.slice(1)}`)],
     ['a broken checkpoint', 400, 'Malformed', (headers: Headers) => ({ ...headers, [headerNames.checkpoint]: 'AAAA' })],
     ['a broken attachment', 400, 'Malformed', changeHeader(headerNames.attachment, (value) => value.slice(4))],
+    ['a price that is none', 400, 'Malformed', (headers: Headers) => ({ ...headers, [headerNames.price]: '0.5' })],
     ['no attachment', 402, 'ChannelUnknown', without(headerNames.attachment)],
     ['a grant by nobody', 402, 'GrantInvalid', changeFrame(headerNames.attachment, (bytes) => flip(bytes, 400))],
     ['another MAC', 401, 'MacMismatch', changeFrame(headerNames.payment, (bytes) => flip(bytes, bytes.length - 1))],
