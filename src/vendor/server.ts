@@ -79,7 +79,7 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const url = await listen(server, 'the vendor', { host, port })
   const publicUrl = options.publicUrl ?? url
   const { onProblem, readTimeoutMs } = options
-  const sold = { till, streams, publicUrl, onError, onProblem, readTimeoutMs }
+  const sold = { till, streams, publicUrl, onError, onProblem, readTimeoutMs, unpaidMs: requestTimeoutMs }
   const events = eventStreams(sold)
   respond = answering([events.handle, ...options.handlers(publicUrl)], onError)
   const sockets = serveStreams(sold)

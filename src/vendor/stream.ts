@@ -93,6 +93,16 @@ export class StreamSession {
     return this.#queue
   }
 
+  /** The time for its first payment is over: ends the stream where there was none. */
+  lapse(): Promise<void> {
+    const end = (): Promise<void> | void => {
+      if (this.#held !== undefined) return undefined
+      return this.#refuse({ reason: 'RequestTimeout', detail: 'no payment for this stream came in time' })
+    }
+    this.#queue = this.#queue.then(end).catch((error: unknown) => this.#fail(error))
+    return this.#queue
+  }
+
   /** The client is gone: what was delivered is charged, the rest of its credit stays. Rejects where that cannot be stored. */
   async leave(): Promise<void> {
     this.#stop()

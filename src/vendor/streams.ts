@@ -17,6 +17,8 @@ export interface StreamServerOptions {
   readonly onProblem?: ((reason: ProblemReason) => void) | undefined
   /** What a client may take to read on, before it is taken for gone: a minute if not said. */
   readonly readTimeoutMs?: number | undefined
+  /** What the first payment of a stream may take to arrive. */
+  readonly unpaidMs?: number | undefined
 }
 
 export interface StreamServer {
@@ -27,7 +29,7 @@ export interface StreamServer {
 
 /** Paid streams over WebSockets. A client that has gone silent, or does not read, is found out in time. */
 export function serveStreams(options: StreamServerOptions): StreamServer {
-  const { publicUrl, onError, readTimeoutMs = readTimeoutDefaultMs } = options
+  const { publicUrl, onError, readTimeoutMs = readTimeoutDefaultMs, unpaidMs = 30_000 } = options
   const sessions = new Map<WebSocket, StreamSession>()
   const silent = new WeakSet<WebSocket>()
   const sockets = new WebSocketServer({
@@ -47,6 +49,7 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
 
   const attach = (webSocket: WebSocket, session: StreamSession): void => {
     sessions.set(webSocket, session)
+    const unpaid = setTimeout(() => void session.lapse(), unpaidMs)
     let waiting = 0
     webSocket.on('message', (data, isBinary) => {
       // A client that sends faster than it is served waits in its own buffers, not in this process.
@@ -62,6 +65,7 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       // A broken connection, or a message over the limit: it closes by itself, and what follows from it happens there.
     })
     webSocket.once('close', () => {
+      clearTimeout(unpaid)
       sessions.delete(webSocket)
       session.leave().catch(onError)
     })

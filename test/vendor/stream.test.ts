@@ -359,6 +359,20 @@ describe('a stream ends with a problem, and nothing more is charged', () => {
     expect(town.stall.errors).toEqual([])
   })
 
+  test('no payment in the time that a request has, and one that pays goes on beyond it', async () => {
+    const route = { path: '/words', price, source: () => ['one', 'two'].map((word) => new TextEncoder().encode(word)) }
+    const town = await openTown({ streams: [route], serve: { requestTimeoutMs: 300 } })
+    const channel = await openChannel(town)
+    const [idle, paying] = [await openRaw(channel, '/words'), await openRaw(channel, '/words')]
+    await paying.pay(price)
+    await paying.delivered(1)
+    await idle.closed()
+    expect([idle.problem(), idle.code(), paying.code()]).toEqual(['RequestTimeout', 4000, undefined])
+    await paying.pay(price, 1)
+    await paying.delivered(2)
+    expect(town.stall.errors).toEqual([])
+  })
+
   test('too long a message', async () => {
     const { town, channel, stream } = await openStream()
     await stream.pay(price)
