@@ -216,6 +216,8 @@ function checkBooks({ ground }: Truth, channel: Channel): void {
   if (closing?.ok === true && closing.value.spent !== books.spent) {
     ground.violate('G8', `${vendor.name} has charged ${books.spent}; its closing says ${closing.value.spent}`)
   }
+  const next = books.contiguous + 1
+  if (books.payments.has(next)) ground.violate('G7', `${vendor.name} has payment ${next} and counts it as missing`)
   if (books.paid > funds) ground.violate('G2', `${books.paid} was accepted; the channel has ${funds}`)
   const known = charged(channel)
   // What a stream delivered is charged to the channel at once, and to its payment when that ends.
