@@ -73,13 +73,15 @@ export async function release(options: ClosingOptions, held: Held, bytes: Uint8A
 
 /**
  * The claim on the bank for what was charged, stored before it leaves; the same bytes when asked again. A channel that cannot
- * be closed, because payments are missing, is claimed all the same: nothing is accepted or charged afterwards.
+ * be closed, because payments are missing, is claimed all the same: nothing is accepted or charged afterwards. Once it is over, what
+ * still runs holds up nothing either: it would outlive the deadline.
  */
 export async function claim(
   options: ClosingOptions,
   held: Held,
 ): Promise<Refusal | { readonly ok: true; readonly claim: Uint8Array }> {
-  const busy = assessIdle(held)
+  const isOver = options.till.now >= held.channel.terms.expiresAt
+  const busy = isOver ? undefined : assessIdle(held)
   if (busy !== undefined) return busy
   // Before anything is loaded: from here on nothing is accepted, and what was refused for it stays refused.
   if (held.channel.phase === 'open') {

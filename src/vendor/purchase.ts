@@ -177,11 +177,10 @@ async function run(
     const payer = toHex(Terms.reference(channel.channelId))
     const context = { payer, index, params, price, credit: Vendor.credit(channel) }
     const made: Made = failed === undefined ? await answerOf(purchase, context) : { answer: failed, charge: 0n }
-    if (made.stream !== undefined) {
-      await noted
-      return streamed(purchase, started, made.stream)
-    }
-    const { answer, charge, rest } = made
+    if (made.stream !== undefined) await noted
+    const isClaimed = channel.phase !== 'open'
+    if (made.stream !== undefined && !isClaimed) return streamed(purchase, started, made.stream)
+    const { answer, charge, rest } = isClaimed ? tooLate(made) : made
     const isSuccess = answer.status < 400
     if (isSuccess) Vendor.charge(channel, reservation, charge)
     Vendor.settle(channel, reservation)
@@ -203,6 +202,14 @@ interface Made {
   readonly stream?: Sold
 }
 
+/** The channel was over before its handler was done, and is claimed: what can no more be charged is not given. */
+function tooLate({ rest, stream }: Made): Made {
+  // What its source thinks of that is nobody's business any more.
+  for (const body of [rest, stream?.response.body]) body?.cancel().catch(() => undefined)
+  const detail = 'the channel was over before the answer was there: nothing was charged for it'
+  return { answer: problemAnswer({ reason: 'ChannelClosed', detail }), charge: 0n }
+}
+
 /** Sends an answer as it is made. What it came to is charged when it ends, and when its client has gone. */
 function streamed(
   { till, onError }: Purchase,
@@ -218,11 +225,15 @@ function streamed(
   const beginning: Answer = { status, headers: [...headers], body: new Uint8Array(0) }
   const sent: Uint8Array[] = []
   let size = 0
+  let isLeft = false
+  let breakOff: (reason: Error) => void = () => undefined
   const reader = response.body!.getReader()
   const { promise: ended, resolve, reject } = Promise.withResolvers<Answered>()
   ended.catch(onError)
+  let ending: Promise<void> | undefined
 
-  const end = async (isWhole: boolean): Promise<void> => {
+  async function store(isWhole: boolean): Promise<void> {
+    held.waiting.delete(endIfClaimed)
     try {
       Vendor.charge(held.channel, reservation, charge())
       Vendor.settle(held.channel, reservation)
@@ -241,14 +252,38 @@ function streamed(
       throw error
     }
   }
+  /** Charges what it has come to. The first end counts: who leaves while a piece is made ends it before that does. */
+  const end = (isWhole: boolean): Promise<void> => {
+    ending ??= store(isWhole)
+    return ending
+  }
+  /** Stops its source, which may hang, and charges what was sent: nobody waits for the source. */
+  const leave = (reason: unknown): Promise<void> => {
+    // Before the source hears of it: what it meters as it stops is in the sum, and its end is none of the answer.
+    isLeft = true
+    // What its source thinks of that is for its operator.
+    reader.cancel(reason).catch(onError)
+    return end(false)
+  }
+  const endIfClaimed = (): void => {
+    if (held.channel.phase === 'open') return
+    const over = new Error('the channel is over, and is claimed')
+    leave(over).catch(onError)
+    breakOff(over)
+  }
+  held.waiting.add(endIfClaimed)
   const rest = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
+      start(controller) {
+        breakOff = (reason) => controller.error(reason)
+      },
       async pull(controller) {
         const { done, value } = await reader.read().catch(async (error: unknown) => {
           onError(error)
           await end(false)
           throw error
         })
+        if (isLeft) return
         if (done) {
           await end(true)
           return controller.close()
@@ -257,11 +292,7 @@ function streamed(
         if (size <= answerSizeMax) sent.push(value)
         controller.enqueue(value)
       },
-      async cancel(reason) {
-        // What its source thinks of that is for its operator.
-        await reader.cancel(reason).catch(onError)
-        await end(false)
-      },
+      cancel: leave,
     },
     // Nothing is made before it can leave.
     { highWaterMark: 0 },

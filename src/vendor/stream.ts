@@ -236,6 +236,8 @@ export class StreamSession {
     if (socket.readyState !== isOpen) this.#stop()
     if (this.#stopped) return true
     assertCurrent(held)
+    // The channel was claimed: nothing more can be set aside, which ends the stream.
+    if (channel.phase !== 'open') return true
     const isFull = socket.bufferedAmount > bufferedMax
     const isAsked = this.#delivered < this.#asked
     const isPaid = durable.paid - channel.spent - channel.reserved >= route.price

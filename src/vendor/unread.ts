@@ -2,7 +2,7 @@
 export const readTimeoutDefaultMs = 60_000
 
 /**
- * A body whose reader is taken for gone when it does not ask for the next piece in time: then what makes it is given up, and the
+ * A body whose reader is taken for gone when it does not ask for the next piece in time, or for the first: then what makes it is given up, and the
  * body fails, so that whoever sends it closes the connection.
  */
 export function unlessUnread(
@@ -11,20 +11,24 @@ export function unlessUnread(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const reader = body.getReader()
   let timer: ReturnType<typeof setTimeout> | undefined
+  const wait = (controller: ReadableStreamDefaultController): void => {
+    timer = setTimeout(() => {
+      const gone = new UnreadError(`its client read nothing for ${timeoutMs} ms`)
+      controller.error(gone)
+      // Whoever made it has its own way to say what went wrong there.
+      reader.cancel(gone).catch(() => undefined)
+    }, timeoutMs)
+    timer.unref?.()
+  }
   return new ReadableStream(
     {
+      start: wait,
       async pull(controller) {
         clearTimeout(timer)
         const { done, value } = await reader.read()
         if (done) return controller.close()
         controller.enqueue(value)
-        timer = setTimeout(() => {
-          const gone = new UnreadError(`its client read nothing for ${timeoutMs} ms`)
-          controller.error(gone)
-          // Whoever made it has its own way to say what went wrong there.
-          reader.cancel(gone).catch(() => undefined)
-        }, timeoutMs)
-        timer.unref?.()
+        wait(controller)
       },
       cancel(reason) {
         clearTimeout(timer)

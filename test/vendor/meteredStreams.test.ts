@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { prepare, problemIn } from '../e2e/town.ts'
-import { openPayTown, type PayTown } from './town.ts'
+import { prepare, problemIn, referenceOf, until } from '../e2e/town.ts'
+import { must } from '../protocol/world.ts'
+import { listenTo, openPayTown, type PayTown } from './town.ts'
 
 const max = 50_000n
 
@@ -39,6 +40,16 @@ async function openSpeaker(): Promise<PayTown & { readonly url: string; readonly
             for (let token = 0; token < 3; token++) yield `${token} `
             await new Promise((resolve) => setTimeout(resolve, 20))
             throw new Error('the model failed')
+          })(),
+          { perToken: '0.00002' },
+        ),
+      ),
+      'GET /stuck': pay.metered({ max: '0.05' }, (_, meter) =>
+        meter.stream(
+          (async function* () {
+            yield 'a '
+            yield 'b '
+            await new Promise(() => undefined)
           })(),
           { perToken: '0.00002' },
         ),
@@ -91,6 +102,40 @@ describe('an answer that is metered while it leaves', () => {
     expect(charged).toBeGreaterThan(0n)
     expect(charged).toBe(20n * BigInt(Math.min(made(), 2500)))
     expect(await channel.refresh()).toMatchObject({ spent: charged })
+  })
+
+  test('ends with its client though its source hangs, and is not kept as if it were whole', async () => {
+    const { url, open } = await openSpeaker()
+    const channel = await open(url)
+    const stuck = await prepare(channel, '/stuck', max)
+    const given = new AbortController()
+    const response = await fetch(`${url}/stuck`, { headers: stuck.headers, signal: given.signal })
+    const reader = response.body!.getReader()
+    for (let came = ''; !came.includes('b'); ) came += new TextDecoder().decode((await reader.read()).value)
+    const broken = expect(reader.read()).rejects.toThrow()
+    given.abort()
+    await broken
+    await until(async () => (await channel.refresh()).spent === 40n, 'what was sent is charged')
+    expect(await problemIn(await stuck.send())).toMatchObject({ status: 409, reason: 'AnswerGone' })
+    expect((await channel.close()).closing.spent).toBe(40n)
+  })
+
+  test('ends though nobody asks for its first piece, as where a server drops the body for a HEAD', async () => {
+    const town = await openPayTown({ readTimeoutMs: 100 })
+    const { pay } = town
+    const say = pay.metered({ max: '0.05' }, (_, meter) => meter.stream(['a'], { perToken: '0.00002' }))
+    const { url } = await listenTo(async (request) => {
+      const own = await pay.handle(request)
+      if (own !== undefined) return own
+      const { status, headers } = await say(request)
+      return new Response(null, { status, headers })
+    })
+    const channel = await town.open(url)
+    const { headers } = await prepare(channel, '/say', max, { method: 'HEAD' })
+    expect((await fetch(`${url}/say`, { method: 'HEAD', headers })).status).toBe(200)
+    const found = must(await pay.closing.till.find(referenceOf(channel), undefined))
+    await until(() => found.held.running.size === 0, 'the request ends')
+    expect(found.held.channel).toMatchObject({ spent: 0n, reserved: 0n })
   })
 
   test('costs what was sent where its source fails', async () => {
