@@ -2,6 +2,7 @@ import type { PayingChannel } from '../../src/client/channel.ts'
 import { toHex } from '../../src/crypto/bytes.ts'
 import { collectFrom, doJob, pass, restore } from './actions.ts'
 import { cheats } from './adversaries/client.ts'
+import { eve } from './adversaries/eavesdropper.ts'
 import { intercept, interceptions } from './adversaries/interceptor.ts'
 import { lies } from './adversaries/vendor.ts'
 import type { Effect } from './engine/scheduler.ts'
@@ -64,7 +65,7 @@ export async function openWhileLooking(world: World): Promise<void> {
   for (const channel of opened) await buy(world, client, vendor, channel)
 }
 
-/** G8, G11: requests at once are each paid for and served, in segments that one of them uses up. */
+/** G5, G8, G11: requests at once are each paid for and served once, in segments that one of them uses up. */
 export async function buyAtOnce(world: World): Promise<void> {
   const { clients, vendors, scheduler, ground, truth } = world
   const client = clients.find(({ plan }) => !plan.isByzantine)
@@ -75,9 +76,38 @@ export async function buyAtOnce(world: World): Promise<void> {
   const wares = ['crate', 'item', 'crate', 'crate', 'item', 'item'] as const
   for (const good of wares) await scheduler.run(client.process, () => client.buy(channel, vendor, good))
   await runAll(world)
+  // The first of two segments is not used any more before its vendor has stored anything of it.
+  for (let turn = 0; turn < 2; turn++) {
+    await scheduler.run(client.process, () => client.checkpoint(channel))
+    await scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
+  }
+  await runAll(world)
   const { runs } = truth.channels.get(toHex(channel.state.channelId))!
-  if (runs.size !== wares.length)
-    ground.violate('G11', `${vendor.name} serves ${runs.size} of ${wares.length} requests`)
+  await repeatServed(world, client, vendor, channel)
+  const asked = wares.length + 5
+  if (runs.size !== asked) ground.violate('G11', `${vendor.name} serves ${runs.size} of ${asked} requests`)
+}
+
+/** A payment comes again while what it buys is made. */
+async function repeatServed(
+  world: World,
+  client: ClientParty,
+  vendor: VendorParty,
+  channel: PayingChannel,
+): Promise<void> {
+  const { scheduler, network } = world
+  // Both fail: then there is credit that a second run could take.
+  for (const good of ['lemon', 'lemon'] as const)
+    await scheduler.run(client.process, () => client.buy(channel, vendor, good))
+  await runAll(world)
+  await scheduler.run(client.process, () => client.buy(channel, vendor, 'view'))
+  const handler = await runUntil(world, ({ kind }) => kind === 'handler')
+  if (handler !== undefined) handler.isHeld = true
+  const sent = network.wire.findLast(({ from }) => from === client.name)!
+  network.inject({ ...sent, from: eve.party })
+  await runAll(world)
+  if (handler !== undefined) handler.isHeld = false
+  await runAll(world)
 }
 
 /** G11: a vendor that does not hear that it was paid claims again, whatever came to it in between. */

@@ -35,6 +35,8 @@ export interface ClientParty {
   stream(channel: PayingChannel, vendor: VendorParty, plan: StreamPlan): void
   refresh(channel: PayingChannel): void
   resend(channel: PayingChannel): void
+  /** The next payment brings a checkpoint, and is the first one of its segment. */
+  checkpoint(channel: PayingChannel): void
   close(channel: PayingChannel): void
   /** Asks the bank what became of all its channels, and does what is due there. */
   sync(): void
@@ -209,6 +211,7 @@ export function createClientParty(
     },
     refresh: (channel) => begin('refresh', async () => void (await channel.refresh()), channel),
     resend: (channel) => begin('resend', async () => void (await channel.resend()), channel),
+    checkpoint: (channel) => begin('checkpoint', async () => void (await channel.checkpoint()), channel),
     close: (channel) => begin('close', async () => void (await channel.close()), channel),
     sync: () =>
       begin('sync', async (wallet) => {
