@@ -9,6 +9,8 @@ import { Messages, type Transport } from './messages.ts'
 import { type Fetch, failureOf, reach } from './remote.ts'
 
 export interface EventInboxOptions {
+  /** Base units: the most that a unit may cost. */
+  readonly price: bigint
   readonly fetch: Fetch
   /** The vendor's address: its management paths are below it. */
   readonly vendorUrl: string
@@ -75,8 +77,9 @@ export class EventInbox implements Transport {
   }
 
   async #read(frame: Uint8Array): Promise<void> {
-    const { fetch, onTraffic } = this.#options
-    const headers = { Accept: eventsType, ...paymentHeaders({ frame, ...this.#before }) }
+    const { price, fetch, onTraffic } = this.#options
+    const agreed = { [headerNames.price]: price.toString() }
+    const headers = { Accept: eventsType, ...paymentHeaders({ frame, ...this.#before }), ...agreed }
     const response = await reach(fetch, this.#url, { headers, signal: this.#left.signal })
     if (!response.ok) throw await failureOf(response, this.#url)
     const type = response.headers.get('Content-Type')

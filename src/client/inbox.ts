@@ -1,4 +1,4 @@
-import { subprotocol } from '../http/stream.ts'
+import { agreedTo, subprotocol } from '../http/stream.ts'
 import { kinds } from '../wire/kinds.ts'
 import type { OnTraffic } from './channel.ts'
 import { UnansweredError } from './errors.ts'
@@ -13,12 +13,15 @@ export class Inbox implements Transport {
   readonly #messages = new Messages()
   readonly #closed: Promise<void>
 
-  constructor(url: string, options: { readonly onTraffic: OnTraffic; readonly signal: AbortSignal | undefined }) {
-    const { onTraffic, signal } = options
+  constructor(
+    url: string,
+    options: { readonly price: bigint; readonly onTraffic: OnTraffic; readonly signal: AbortSignal | undefined },
+  ) {
+    const { price, onTraffic, signal } = options
     this.#onTraffic = onTraffic
     const address = new URL(url)
     address.protocol = address.protocol === 'https:' || address.protocol === 'wss:' ? 'wss:' : 'ws:'
-    const socket = new WebSocket(address.href, [subprotocol])
+    const socket = new WebSocket(address.href, [subprotocol, agreedTo(price)])
     this.#socket = socket
     socket.binaryType = 'arraybuffer'
     this.opened = new Promise((resolve, reject) => {

@@ -62,12 +62,16 @@ export async function* stream(
   }
 }
 
-async function open(channel: PayingChannel, url: string, { transport, signal }: StreamOptions): Promise<Transport> {
+async function open(
+  channel: PayingChannel,
+  url: string,
+  { price, transport, signal }: StreamOptions,
+): Promise<Transport> {
   const { onTraffic, sender, vendorUrl } = channel
-  if (transport !== 'events') return new Inbox(url, { onTraffic, signal })
+  if (transport !== 'events') return new Inbox(url, { price, onTraffic, signal })
   // Loaded when it is wanted: most pages never do.
   const { EventInbox } = await import('./eventInbox.ts')
-  return new EventInbox(url, { fetch: sender, vendorUrl, onTraffic, signal })
+  return new EventInbox(url, { price, fetch: sender, vendorUrl, onTraffic, signal })
 }
 
 /** Keeps a stream paid a few units ahead of its deliveries, one payment or tick a unit. */

@@ -1,4 +1,5 @@
 import { concat } from '../crypto/bytes.ts'
+import { type Amount, parseAmount } from '../wire/amount.ts'
 import type { Mac } from '../wire/Frame.ts'
 import { kinds } from '../wire/kinds.ts'
 import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
@@ -8,6 +9,20 @@ import { isProblemReason } from './remedies.ts'
 
 /** WebSocket subprotocol of paid streams: Design 3.10. Every message is binary and starts with its kind. */
 export const subprotocol = 'lockstep.1'
+
+/** What a client agrees to pay for a unit, beside the subprotocol: pages can give a WebSocket no headers. */
+export function agreedTo(price: bigint): string {
+  return `${agreedPrefix}${price}`
+}
+
+/** What a client says among its subprotocols that it agrees to; `undefined` where it says nothing that can be read. */
+export function agreedIn(protocols: readonly string[]): Amount | undefined {
+  const said = protocols.find((name) => name.startsWith(agreedPrefix))
+  const price = said === undefined ? undefined : parseAmount(said.slice(agreedPrefix.length))
+  return price?.ok === true ? price.value : undefined
+}
+
+const agreedPrefix = 'lockstep.price.'
 
 /** The longest message a client sends: the attachment. A vendor reads no longer one. */
 export const clientMessageMax = 1024

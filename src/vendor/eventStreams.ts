@@ -5,6 +5,7 @@ import { headerNames } from '../http/headers.ts'
 import { managementPaths } from '../http/management.ts'
 import { clientMessageMax } from '../http/stream.ts'
 import { refuse } from '../protocol/index.ts'
+import { parseAmount } from '../wire/amount.ts'
 import { parseBase64url } from '../wire/base64url.ts'
 import { kinds } from '../wire/kinds.ts'
 import { methodResponse, problemResponse, type Refused, readBody } from './responses.ts'
@@ -34,6 +35,9 @@ export function eventStreams(options: EventStreamOptions): EventStreams {
     if (route === undefined) return undefined
     const first = firstMessages(request.headers)
     if ('reason' in first) return problemResponse(first)
+    const price = request.headers.get(headerNames.price)
+    const agreed = price === null ? undefined : parseAmount(price)
+    if (agreed?.ok === false) return problemResponse({ ...agreed, detail: `${headerNames.price}: ${agreed.detail}` })
     const id = randomBytes(16).toString('hex')
     const socket = new EventSocket(() => {
       sessions.delete(id)
@@ -45,6 +49,7 @@ export function eventStreams(options: EventStreamOptions): EventStreams {
       route,
       params,
       target: (publicUrl ?? origin) + pathname + search,
+      agreed: agreed?.value,
       socket,
     })
     sessions.set(id, { session, socket })

@@ -34,6 +34,8 @@ export interface StreamOptions {
   /** The public address that the payments name. */
   readonly target: string
   readonly socket: StreamSocket
+  /** Base units: the most that the client agrees to for a unit, where it says so. */
+  readonly agreed?: bigint | undefined
   /** Told of what the source threw, and of a store that failed. */
   readonly onError: (error: unknown) => void
   /** Told of every problem that ends a stream. */
@@ -181,8 +183,12 @@ export class StreamSession {
       assertCurrent(this.#held)
       return refuse('RequestMismatch', 'one stream is paid from one channel')
     }
-    if (equal(accepted.digest, this.#digest)) return undefined
-    return refuse('RequestMismatch', `payment ${accepted.index} names another request than this stream`)
+    if (!equal(accepted.digest, this.#digest)) {
+      return refuse('RequestMismatch', `payment ${accepted.index} names another request than this stream`)
+    }
+    const { agreed, route } = this.#options
+    if (agreed === undefined || route.price <= agreed) return undefined
+    return refuse('CreditTooLow', `a unit costs ${route.price}; its client agrees to ${agreed}`)
   }
 
   #takeTick(message: Uint8Array): Promise<void> | void {

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { ProblemReason } from '../http/problems.ts'
-import { clientMessageMax, subprotocol } from '../http/stream.ts'
+import { agreedIn, clientMessageMax, subprotocol } from '../http/stream.ts'
 import { pathnameOf, pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
 import { type StreamOptions, StreamSession } from './stream.ts'
@@ -79,12 +79,16 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
       if (found === undefined) {
         return refuseSocket(socket, { reason: 'NotFound', detail: 'no stream is at this address' })
       }
-      if (!offersProtocol(incoming)) {
+      if (!protocolsOf(incoming).includes(subprotocol)) {
         return refuseSocket(socket, { reason: 'Malformed', detail: `streams speak the subprotocol ${subprotocol}` })
       }
       const target = publicUrl + pathOf(incoming)
+      const agreed = agreedIn(protocolsOf(incoming))
       sockets.handleUpgrade(incoming, socket, head, (webSocket) => {
-        attach(webSocket, new StreamSession({ ...options, ...found, target, socket: together(webSocket, socket) }))
+        attach(
+          webSocket,
+          new StreamSession({ ...options, ...found, target, agreed, socket: together(webSocket, socket) }),
+        )
       })
     },
     async close() {
@@ -144,9 +148,8 @@ function matchStream(
   return undefined
 }
 
-function offersProtocol({ headers }: IncomingMessage): boolean {
-  const offered = headers['sec-websocket-protocol']?.split(',') ?? []
-  return offered.some((name) => name.trim() === subprotocol)
+function protocolsOf({ headers }: IncomingMessage): readonly string[] {
+  return headers['sec-websocket-protocol']?.split(',').map((name) => name.trim()) ?? []
 }
 
 function closed(webSocket: WebSocket): Promise<void> {

@@ -168,6 +168,13 @@ describe('on a stream, the client stops and says so', () => {
       },
     ],
     [
+      'wants more for a unit than was agreed, and has credit for one at that',
+      /asks more than 10 for a unit/,
+      ({ heard, say }) => {
+        if (heard === 3) say({ index: 0, paid: 30n, credit: 30n, contiguous: 1 })
+      },
+    ],
+    [
       'signs with another key',
       /MAC is not the vendor/,
       ({ heard, send }) => {

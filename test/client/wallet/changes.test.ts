@@ -93,28 +93,34 @@ describe('under way', () => {
     expect(of('disputed')).toEqual([])
   })
 
-  test('a unit that costs more is paid for at its new price, where that is allowed', async () => {
-    const { w, of, url, replace } = await openStreet(words('0.00001'))
-    const heard = async (options = {}): Promise<number> => {
-      let units = 0
-      for await (const _ of w.stream(`${url}/words`, { max: '0.0001', ...options })) units += 1
-      return units
-    }
-    expect(await heard()).toBe(10)
-    await replace(words('0.00002'))
-    expect(await heard({ ahead: 1 })).toBe(5)
-    expect(of('streamed').at(-1)).toMatchObject({ units: 5, unitPrice: '0.00002' })
-    expect((await refusalOf(heard({ unitPrice: '0.00001' }))).message).toMatch(/a unit costs 0\.00002 USD; unitPrice/)
-
-    // Who pays several ahead has bought some of them dearer before that shows: no more than were ahead.
-    await replace(words('0.00005'))
-    expect((await refusalOf(heard())).message).toMatch(/asks more than 20 for a unit/)
-    expect(of('streamed').at(-1)).toMatchObject({ units: 2 })
-    expect(await heard()).toBe(2)
-    expect(of('streamed').at(-1)).toMatchObject({ units: 2, unitPrice: '0.00005' })
-    await w.close()
-    expect(of('closed').map(({ spent }) => spent)).toEqual(['0.0004'])
-  })
+  test.each(['websocket', 'events'] as const)(
+    'a unit that costs more is paid for at its new price, where that is allowed, whatever credit there is: %s',
+    async (transport) => {
+      const failing = (price: string) => (pay: Paywall) => ({
+        ...words(price)(pay),
+        'GET /fail': pay.each('0.001', () => new Response('no', { status: 500 })),
+      })
+      const { w, of, url, replace } = await openStreet(failing('0.00001'))
+      const heard = async (options = {}): Promise<number> => {
+        let units = 0
+        for await (const _ of w.stream(`${url}/words`, { max: '0.0001', transport, ...options })) units += 1
+        return units
+      }
+      expect(await heard()).toBe(10)
+      await w.fetch(`${url}/fail`)
+      await replace(failing('0.00002'))
+      expect(await heard()).toBe(5)
+      expect(of('streamed').map(({ units, unitPrice }) => [units, unitPrice])).toEqual([
+        [10, '0.00001'],
+        [5, '0.00002'],
+      ])
+      const refusal = await refusalOf(heard({ unitPrice: '0.00001' }))
+      expect(refusal.message).toMatch(/a unit costs 0\.00002 USD; unitPrice allows 0\.00001/)
+      await w.close()
+      expect(of('closed').map(({ spent }) => spent)).toEqual(['0.0002'])
+      expect(of('disputed')).toEqual([])
+    },
+  )
 })
 
 describe('a stream that has no end', () => {
