@@ -112,7 +112,7 @@ async function repeatServed(
 
 /** G11: a vendor that does not hear that it was paid claims again, whatever came to it in between. */
 export async function claimAgain(world: World): Promise<void> {
-  const { clients, vendors, scheduler, truth, ground } = world
+  const { clients, vendors, scheduler, truth, ground, bank } = world
   const client = clients.find(({ plan }) => !plan.isByzantine)
   const vendor = vendors.find(({ plan }) => !plan.isByzantine)
   if (client === undefined || vendor === undefined) return
@@ -120,6 +120,13 @@ export async function claimAgain(world: World): Promise<void> {
   if (channel === undefined) return
   await buy(world, client, vendor, channel)
   const { channelId } = channel.state
+  // Something runs that will be charged: nothing is claimed yet.
+  await scheduler.run(client.process, () => client.buy(channel, vendor, 'item'))
+  const handler = await runUntil(world, ({ kind }) => kind === 'handler')
+  if (handler !== undefined) handler.isHeld = true
+  await collect(world, vendor, channelId)
+  if (handler !== undefined) handler.isHeld = false
+  await runAll(world)
   await collectFrom(world, { vendor: vendor.name, channel: placeOf(vendor, channelId) })
   // A payment that comes while the claim is made.
   const read = ground.plan.slowReads ? await runUntil(world, ({ kind }) => kind === 'read') : undefined
@@ -136,6 +143,10 @@ export async function claimAgain(world: World): Promise<void> {
   await collect(world, vendor, channelId)
   const { books } = truth.channels.get(toHex(channelId))!
   if (books.phase !== 'closed') ground.violate('G11', `${vendor.name} never hears that it was paid`)
+  const [row] = bank.disk.look('SELECT settled FROM channels WHERE channel_id = :channelId', { channelId })
+  if (row?.settled !== books.spent) {
+    ground.violate('G11', `${vendor.name} charged ${books.spent} and got ${String(row?.settled)}`)
+  }
 }
 
 /** G3: every lie of a vendor without scruples, some of them in each world. */
