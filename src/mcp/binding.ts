@@ -14,11 +14,13 @@ import { problemType } from '../http/problems.ts'
 export const codes = {
   paymentRequired: -32042,
   paymentRefused: -32043,
+  invalidRequest: -32600,
   methodNotFound: -32601,
   invalidParams: -32602,
 } as const
 
 export const requestMethod = 'lockstep/request'
+export const callMethod = 'tools/call'
 
 /** What of the HTTP binding's headers is in `_meta` stands behind this. */
 const prefix = 'lockstep/'
@@ -50,7 +52,7 @@ export function toolPath(name: string): string {
 
 /** The call of a tool; `undefined` for any other message. */
 export function readCall(message: JSONRPCMessage): Call | undefined {
-  if (!isRequest(message) || message.method !== 'tools/call') return undefined
+  if (!isRequest(message) || message.method !== callMethod) return undefined
   const params = record(message.params)
   const { name } = params
   if (typeof name !== 'string') return undefined

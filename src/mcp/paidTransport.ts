@@ -4,6 +4,7 @@ import type { Meter, Paywall, Price, PriceTag } from '../vendor/index.ts'
 import {
   addressOf,
   type Call,
+  callMethod,
   canonicalJson,
   chargeKey,
   codes,
@@ -59,10 +60,15 @@ class PaidTransport implements Transport {
   readonly #transport: Transport
   readonly #pay: PaidTransportOptions['pay']
   readonly #tags: ReadonlyMap<string, PriceTag>
-  /** Calls that the server works on. */
+  /** Paid calls that the server works on. */
   readonly #running = new Map<RequestId, (reply: Reply) => void>()
-  /** Lists of tools that are on their way. */
-  readonly #lists = new Set<RequestId>()
+  /**
+   * What becomes of the server's answer to a paid call. An id is one request's at a time, and that of a call which was taken back stays
+   * its own until its server has answered: what was not paid for reaches nobody under it.
+   */
+  readonly #sold = new Map<RequestId, (answer: JSONRPCMessage) => void>()
+  /** Other requests that have no answer yet, and whether they ask for the tools. */
+  readonly #free = new Map<RequestId, { readonly isList: boolean }>()
 
   constructor(transport: Transport, pay: PaidTransportOptions['pay'], tags: ReadonlyMap<string, PriceTag>) {
     this.#transport = transport
@@ -89,11 +95,15 @@ class PaidTransport implements Transport {
   }
 
   async send(message: JSONRPCMessage, options?: TransportSendOptions): Promise<void> {
-    const id = 'method' in message ? undefined : message.id
-    const end = id === undefined ? undefined : this.#running.get(id)
-    if (end !== undefined) end('result' in message ? { result: message.result } : { error: record(message).error })
-    else if (id !== undefined && this.#lists.delete(id)) await this.#transport.send(this.#priced(message), options)
-    else await this.#transport.send(message, options)
+    if ('method' in message) return this.#transport.send(message, options)
+    const { id } = message
+    const sold = id === undefined ? undefined : this.#sold.get(id)
+    if (sold !== undefined) return sold(message)
+    const free = id === undefined ? undefined : this.#free.get(id)
+    if (id !== undefined) this.#free.delete(id)
+    // A result that nobody waits for may be one that nobody has paid for.
+    if (free === undefined && 'result' in message) return
+    await this.#transport.send(free?.isList === true ? this.#priced(message) : message, options)
   }
 
   close(): Promise<void> {
@@ -101,19 +111,30 @@ class PaidTransport implements Transport {
   }
 
   #take(message: JSONRPCMessage, extra: MessageExtraInfo | undefined): void {
+    const pass = (): void => this.onmessage?.(message, extra)
+    if (!isRequest(message)) {
+      // A call that wants no answer is one that nobody can pay for.
+      if ('method' in message && message.method === callMethod) return
+      pass()
+      this.#cancel(message)
+      return
+    }
+    const { id, method } = message
     const call = readCall(message)
     const tag = call && this.#tags.get(call.name)
-    if (call !== undefined && tag !== undefined) {
-      this.#answer(
-        call.id,
-        this.#sell(call, tag, () => this.onmessage?.(message, extra)),
-      )
-    } else if (isRequest(message) && message.method === requestMethod) this.#answer(message.id, this.#manage(message))
+    if (this.#sold.has(id) || this.#free.has(id)) {
+      this.#refuse(id, codes.invalidRequest, 'another request has this id, and no answer yet')
+    } else if (method === requestMethod) this.#answer(id, this.#manage(message))
+    else if (call !== undefined && tag !== undefined) this.#answer(id, this.#sell(call, tag, pass))
+    else if (call === undefined && method === callMethod) this.#refuse(id, codes.invalidParams, 'a tool has a name')
     else {
-      if (isRequest(message) && message.method === 'tools/list') this.#lists.add(message.id)
-      this.onmessage?.(message, extra)
-      this.#cancel(message)
+      this.#free.set(id, { isList: method === 'tools/list' })
+      pass()
     }
+  }
+
+  #refuse(id: RequestId, code: number, message: string): void {
+    this.#answer(id, Promise.resolve({ error: { code, message } }))
   }
 
   #answer(id: RequestId, answering: Promise<Reply | undefined>): void {
@@ -134,23 +155,38 @@ class PaidTransport implements Transport {
       body: canonicalJson(call.arguments),
     })
     let isCancelled = false
-    const response = await this.#pay.sell(
-      request,
-      tag,
-      async (_request, meter) => {
-        const reply = await this.#run(call.id, run)
-        isCancelled = reply === cancelled
-        return responseOf(reply, tag.meters ? meter : undefined)
-      },
-      { target },
-    )
-    return isCancelled ? undefined : replyOf(response)
+    let isAtServer = false
+    // Until its payment is judged, nothing that the server says is for it.
+    this.#sold.set(call.id, () => undefined)
+    try {
+      const response = await this.#pay.sell(
+        request,
+        tag,
+        async (_request, meter) => {
+          isAtServer = true
+          const reply = await this.#run(call.id, run, () => {
+            isAtServer = false
+          })
+          isCancelled = reply === cancelled
+          return responseOf(reply, tag.meters ? meter : undefined)
+        },
+        { target },
+      )
+      return isCancelled ? undefined : await replyOf(response)
+    } finally {
+      if (isAtServer) this.#sold.set(call.id, () => void this.#sold.delete(call.id))
+      else this.#sold.delete(call.id)
+    }
   }
 
   /** Lets the server work on a call whose answer is not sent yet. */
-  async #run(id: RequestId, run: () => void): Promise<Reply> {
+  async #run(id: RequestId, run: () => void, answered: () => void): Promise<Reply> {
     const { promise, resolve } = Promise.withResolvers<Reply>()
     this.#running.set(id, resolve)
+    this.#sold.set(id, (answer) => {
+      answered()
+      resolve('result' in answer ? { result: answer.result } : { error: record(answer).error })
+    })
     try {
       run()
       return await promise
@@ -163,6 +199,8 @@ class PaidTransport implements Transport {
     if (!('method' in message) || message.method !== 'notifications/cancelled') return
     const { requestId } = record(message.params)
     this.#running.get(requestId as RequestId)?.(cancelled)
+    // Its server need not answer any more.
+    this.#free.delete(requestId as RequestId)
   }
 
   /** What every vendor answers: its offer, closing, release, payments resent. */
