@@ -9,8 +9,13 @@ export function segmentsOf(pathname: string): readonly string[] | undefined {
     const segments = pathname
       .replace(/(?<=.)\/$/, '')
       .split('/')
-      .map((segment) => decodeURIComponent(segment.replace(/;.*$/, '')).toLowerCase())
-    return segments.some((segment) => segment === '.' || segment === '..') ? undefined : segments
+      .map((segment) =>
+        decodeURIComponent(segment)
+          .replace(/;[^]*$/, '')
+          .toLowerCase(),
+      )
+    // What is still encoded some would decode once more.
+    return segments.some((segment) => /^\.\.?$|%[0-9a-f]{2}/.test(segment)) ? undefined : segments
   } catch {
     // A percent sign that begins nothing.
     return undefined

@@ -171,7 +171,8 @@ export function proxy(options: ProxyOptions): Proxy {
   const tunnels = new Set<Duplex>()
   function upgrade(incoming: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const request = toRequest(incoming, new Uint8Array(0))
-    if (request === undefined || request.headers.get('Upgrade')?.toLowerCase() !== 'websocket') return false
+    // The handshake with the service is a GET, whatever this one is: its price is that of a GET.
+    if (request?.method !== 'GET' || request.headers.get('Upgrade')?.toLowerCase() !== 'websocket') return false
     if (costOf(request)?.kind !== 'free') return false
     const { path, headers } = sent(request, new Uint8Array(0))
     headers.set('Connection', 'Upgrade')

@@ -132,8 +132,9 @@ function unmetered({ onError }: Metering, why: string): Response {
 function usageIn(json: Json | undefined): Usage | undefined {
   const usage = objectOf(json?.usage) ?? objectOf(objectOf(json?.response)?.usage)
   const prompt = wholeOf(usage?.prompt_tokens ?? usage?.input_tokens)
-  if (usage === undefined || prompt === undefined) return undefined
-  return { prompt, completion: wholeOf(usage.completion_tokens ?? usage.output_tokens) ?? 0n }
+  // What has no answer but numbers, as embeddings, counts the prompt alone. A count that is none is no count.
+  const completion = wholeOf(usage?.completion_tokens ?? usage?.output_tokens ?? 0)
+  return prompt === undefined || completion === undefined ? undefined : { prompt, completion }
 }
 
 /** Whether a piece of a stream has something that a client waits for: a token or more. */

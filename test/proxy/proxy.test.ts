@@ -84,6 +84,7 @@ describe('a proxy', () => {
     '/weather/gr%61z',
     '/%77eather/graz',
     '/weather;a=b/graz',
+    '/weather%3Ba=b/graz',
     '/x/../weather/graz',
   ])('asks the price of a path however it is written: %s', async (path) => {
     const { url, service } = await openProxied({ otherwise: 'free' })
@@ -99,6 +100,10 @@ describe('a proxy', () => {
     '/weather/%00',
     '/weather/%zz',
     '/a/..;/weather/graz',
+    '/a/..%3B/weather/graz',
+    '/weather%252Fgraz',
+    '/a/%252e%252E/weather/graz',
+    '/%2577eather/graz',
   ])('has no answer for a path that can be read in more than one way: %s', async (path) => {
     const { url, service } = await openProxied({ otherwise: 'free' })
     expect(await statusOf(url, path)).toBe(404)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { until } from '../e2e/town.ts'
+import { listenTo } from '../vendor/town.ts'
 import { openProxied, post, tokenMax } from './proxied.ts'
 
 const question = { model: 'small', messages: [{ role: 'user', content: 'one two three' }] }
@@ -54,6 +55,17 @@ describe('a proxy before a model', () => {
     expect([response.status, charged]).toEqual([502, 0n])
     expect(trouble).toEqual([expect.stringMatching(/has no 'usage' of tokens. Nothing was charged/)])
   })
+
+  test.each([{ completion_tokens: '5' }, { output_tokens: -5 }, { completion_tokens: 0.5 }, { prompt_tokens: 1e16 }])(
+    'sells no answer whose count is none: %j',
+    async (lie) => {
+      const usage = { prompt_tokens: 3, ...lie }
+      const { url: upstream } = await listenTo(async () => Response.json({ choices: [], usage }))
+      const { url, open, buy } = await openProxied({ upstream })
+      const { response, charged } = await buy(await open(url), chat, tokenMax, question)
+      expect([response.status, charged]).toEqual([502, 0n])
+    },
+  )
 
   test('stops with a client that leaves, which is charged for what came', async () => {
     const { url, open, service } = await openProxied()

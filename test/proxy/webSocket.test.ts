@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { request } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
 import { openTestWallet } from '../client/wallet/market.ts'
@@ -66,5 +67,20 @@ describe('a proxy before WebSockets', () => {
     }
     expect(service.asked).toEqual([])
     expect(trouble).toEqual([expect.stringMatching(/answered 401 where a WebSocket was asked for/)])
+  })
+
+  test('sells a WebSocket whatever the method of the request that asks for it', async () => {
+    const { url, service } = await openProxied({ otherwise: 'free' })
+    const upgrade = { Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' }
+    const headers = { ...upgrade, 'Sec-WebSocket-Key': 'AAAAAAAAAAAAAAAAAAAAAA==' }
+    for (const method of ['POST', 'PUT', 'OPTIONS']) {
+      const asked = request(`${url}/ticks/3`, { method, headers }).end()
+      const status = await new Promise((resolve, reject) => {
+        asked.on('error', reject).on('response', ({ statusCode }) => resolve(statusCode))
+        asked.on('upgrade', ({ statusCode }, socket) => resolve([statusCode, socket.destroy()]))
+      })
+      expect([method, status]).toEqual([method, expect.any(Number)])
+    }
+    expect(service.asked.filter(({ url: path }) => path.startsWith('/ticks'))).toEqual([])
   })
 })
