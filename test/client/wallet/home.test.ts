@@ -56,6 +56,25 @@ describe('a wallet’s account', () => {
     expect((await w.channels()).map(({ funds }) => funds)).toEqual(['0.05'])
   })
 
+  test('that has too little is told how much a channel takes, as people write it', async () => {
+    const { bank, bankUrl, stall } = await openSelfService()
+    const { w } = await openTestWallet(bankUrl, { account: undefined as never, budget: { channel: '5' } })
+    must(await bank.deposit(fromHex(w.account), 'USD/6', 1_000_000n))
+    const refusal = await refusalOf(w.fetch(`${stall.url}/goods/tea`))
+    expect(refusal.reason).toBe('BalanceTooLow')
+    expect(refusal.message).toMatch(
+      /which has too little there: a channel to 127\.0\.0\.1:\d+ takes 0\.\d+ USD; it has 0 USD\./,
+    )
+  })
+
+  test('at a bank whose operator makes accounts is told to ask for one', async () => {
+    const { bankUrl, stall } = await openMarket()
+    const { w } = await openTestWallet(bankUrl, { account: undefined as never })
+    const refusal = await refusalOf(w.fetch(`${stall.url}/goods/tea`))
+    expect(refusal.reason).toBe('AccountUnknown')
+    expect(refusal.message).toMatch(`ask whoever runs ${bankUrl} to register account ${w.account}`)
+  })
+
   test('that is no key is refused, and none is made over it', async () => {
     const { bankUrl } = await openMarket()
     const missing = temporaryPath('missing.key')
