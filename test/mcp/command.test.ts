@@ -1,5 +1,8 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js'
@@ -79,4 +82,19 @@ test('lockstep mcp says in one line how it is used', async () => {
   expect(code).toBe(1)
   expect(stderr).toMatch(/does not answer/)
   expect(existsSync('x')).toBe(false)
+})
+
+test('lockstep mcp says in one line that its server cannot be started, or has ended, and passes over what is no message', async () => {
+  const { bankUrl } = await openPayTown({ store: 'sqlite::memory:' })
+  const env = { LOCKSTEP_BANK: bankUrl, LOCKSTEP_WALLET: temporaryPath('wallet.db') }
+  const missing = await lockstep(['mcp', 'buy', '--', '/no/such/program'], { env })
+  expect(missing).toMatchObject({ code: 1, stdout: '' })
+  expect(missing.stderr).toMatch(/^paying .*\nlockstep: the server after -- cannot be started: .*ENOENT\n$/)
+
+  const args = [join(root, 'bin/lockstep.js'), 'mcp', 'buy', '--', process.execPath, '-e', 'console.log("Hello!")']
+  // Its client waits for an answer: its input stays open.
+  const child = spawn(process.execPath, args, { env: { ...process.env, ...env } })
+  const [said, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')])
+  expect(code).toBe(1)
+  expect(said).toMatch(/^paying .*\nlockstep: passed over: .*Hello.*\nlockstep: the server after -- has ended.*\n$/)
 })

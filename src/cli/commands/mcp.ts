@@ -1,6 +1,7 @@
 import type { Transport } from '@modelcontextprotocol/sdk/shared/transport.js'
 import type { ToolPrices } from '../../mcp/index.ts'
-import { type Command, exitCodes, parseOptions, UsageError } from '../command.ts'
+import { type Command, CommandError, exitCodes, type Output, parseOptions, printable, UsageError } from '../command.ts'
+import { placeOf } from '../wallet/open.ts'
 
 export const mcp: Command = {
   name: 'mcp',
@@ -18,8 +19,8 @@ sell   Calls of a tool with a price reach the server once they are paid. A tool 
   --max TOOL=PRICE    a ceiling: the tool says what it costs in _meta["lockstep/charge"] of its result
 
 buy    Calls are paid for from your wallet, within a budget; the client knows nothing of it.
-  --bank URL          the bank that holds your deposit
-  --store PATH        the wallet; ~/.lockstep/wallet.db if not said
+  --bank URL          the bank that holds your deposit; $LOCKSTEP_BANK if not said
+  --store PATH        the wallet; $LOCKSTEP_WALLET, or ~/.lockstep/wallet.db, if not said
   --request AMOUNT    the most that one call may cost
   --day AMOUNT        the most that is paid in a day
 
@@ -35,17 +36,21 @@ The protocol is on stdin and stdout; everything for people is on stderr.`,
     const [side] = positionals
     if (side !== 'sell' && side !== 'buy') throw new UsageError('say sell or buy')
     if (command === undefined) throw new UsageError('name the server to start after --')
-    if (values.bank === undefined) throw new UsageError('--bank is missing: the address of a bank')
+    const bank = values.bank ?? (side === 'buy' ? process.env.LOCKSTEP_BANK : undefined)
+    if (bank === undefined) throw new UsageError('--bank is missing: the address of a bank')
     const [{ StdioServerTransport }, { StdioClientTransport }] = await Promise.all([
       import('@modelcontextprotocol/sdk/server/stdio.js'),
       import('@modelcontextprotocol/sdk/client/stdio.js'),
     ])
     const front = new StdioServerTransport()
     const server = new StdioClientTransport({ command, args: rest, env: ownEnvironment(), stderr: 'inherit' })
-    const opened = side === 'sell' ? await sell(values, front, server) : await buy(values, front, server)
+    const opened =
+      side === 'sell' ? await sell({ ...values, bank }, front, server) : await buy({ ...values, bank }, front, server)
     output.say(opened.says)
     try {
-      await bridge(opened.front, opened.server)
+      if ((await bridge(opened.front, opened.server, output)) === 'server') {
+        throw new CommandError('the server after -- has ended: what it said last is above')
+      }
     } finally {
       await opened.close()
     }
@@ -64,7 +69,7 @@ const options = {
 } as const
 
 interface Values {
-  readonly bank?: string | undefined
+  readonly bank: string
   readonly asset: string
   readonly store?: string | undefined
   readonly price: readonly string[]
@@ -91,7 +96,7 @@ async function sell({ bank, asset, store, price, max }: Values, front: Transport
     import('../../vendor/index.ts'),
     import('../../mcp/index.ts'),
   ])
-  const pay = await paywall({ bank: bank!, asset, store })
+  const pay = await paywall({ bank, asset, store })
   return {
     front: paidTransport(front, { pay, prices }),
     server,
@@ -106,25 +111,33 @@ async function buy({ bank, asset, store, request, day }: Values, front: Transpor
     import('../../mcp/index.ts'),
   ])
   const budget = { ...(request !== undefined && { request }), ...(day !== undefined && { day }) }
-  const w = await wallet({ bank: bank!, asset, budget, ...(store !== undefined && { store }) })
+  const w = await wallet({ bank, asset, budget, ...placeOf({ store, account: undefined }) })
   return { front, server: payingTransport(server, w), says: `paying from account ${w.account}`, close: () => w.stop() }
 }
 
-/** Passes messages both ways until either side ends. */
-async function bridge(front: Transport, server: Transport): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    front.onmessage = (message) => void server.send(message).catch(reject)
-    server.onmessage = (message) => void front.send(message).catch(reject)
-    front.onclose = resolve
-    server.onclose = resolve
-    front.onerror = reject
-    server.onerror = reject
+/** Passes messages both ways until either side ends: gives which one. What is no message is said, and passed over. */
+async function bridge(front: Transport, server: Transport, output: Output): Promise<'front' | 'server'> {
+  const warn = (error: Error): void => output.say(`lockstep: passed over: ${printable(error.message)}`)
+  try {
+    await server.start()
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    throw new CommandError(`the server after -- cannot be started: ${printable(why)}`, { cause })
+  }
+  const ended = await new Promise<'front' | 'server'>((resolve, reject) => {
+    front.onmessage = (message) => void server.send(message).catch(warn)
+    server.onmessage = (message) => void front.send(message).catch(warn)
+    front.onclose = () => resolve('front')
+    server.onclose = () => resolve('server')
+    front.onerror = warn
+    server.onerror = warn
     // The SDK's transport does not look at the end of its input.
-    process.stdin.once('end', resolve)
-    process.once('SIGTERM', () => resolve()).once('SIGINT', () => resolve())
-    server.start().then(() => front.start(), reject)
+    process.stdin.once('end', () => resolve('front'))
+    process.once('SIGTERM', () => resolve('front')).once('SIGINT', () => resolve('front'))
+    front.start().catch(reject)
   })
   await Promise.allSettled([front.close(), server.close()])
+  return ended
 }
 
 function pairOf(option: string, text: string): readonly [string, string] {

@@ -44,7 +44,10 @@ export async function openNamed(values: WalletValues, more: Partial<PayingWallet
 }
 
 /** Where the wallet is. */
-export function placeOf({ store, account }: WalletValues): { store?: string; account?: string } {
+export function placeOf({ store, account }: Pick<WalletValues, 'store' | 'account'>): {
+  store?: string
+  account?: string
+} {
   const place = store ?? process.env.LOCKSTEP_WALLET
   return { ...(place !== undefined && { store: place }), ...(account !== undefined && { account }) }
 }
