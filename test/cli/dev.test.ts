@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { expect, test } from 'vitest'
 import { temporaryPath } from '../bank/support.ts'
@@ -33,4 +35,16 @@ test('lockstep dev is a whole town: something of each kind is bought in it, and 
     expect(await ended).toMatchObject({ code: 0, stderr: '' })
     expect(round).toBeLessThan(3)
   }
+})
+
+test('lockstep dev says in one line where its folder cannot be', async () => {
+  const file = temporaryPath('file')
+  writeFileSync(file, '')
+  const { code, stderr } = await lockstep(['dev', '--dir', join(file, 'town'), '--port', '0', '--bank-port', '0'])
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: expect.stringMatching(
+      /^lockstep: .*town cannot be made \(ENOTDIR\): name another folder with --dir\n$/,
+    ) as string,
+  })
 })

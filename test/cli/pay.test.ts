@@ -92,8 +92,14 @@ test('pay says in one line what is not there, and pays nothing for it', async ()
 
 test.each([
   [['pay'], /name the address/],
-  [['pay', 'nonsense'], /nonsense is no address/],
-  [['pay', 'http://127.0.0.1:9/', '--max', '1e3'], /budget\.request: "1e3" is no decimal amount/],
+  [['pay', 'nonsense'], /"nonsense" is no address/],
+  [['pay', 'ftp://127.0.0.1/joke'], /"ftp:.* is no address, as https:/],
+  [['pay', 'http://127.0.0.1:9/', '-X', 'GET', '-d', 'x'], /no such request can be sent: .*GET/],
+  [['pay', 'http://127.0.0.1:9/', '-X', 'G T'], /no such request can be sent: .*G T/],
+  [
+    ['pay', 'http://127.0.0.1:9/', '--max', '1e3'],
+    /budget\.request: "1e3" is no decimal amount; write it as "0\.05"\. See/,
+  ],
   [['pay', 'http://127.0.0.1:9/', '-H', 'nonsense'], /"nonsense" is no header/],
   [['wallet', 'spend'], /wallet knows balance, account/],
   [['wallet', 'history', '--since', 'then'], /--since takes a date/],

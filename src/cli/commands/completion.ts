@@ -1,4 +1,4 @@
-import { type Command, choiceOption, exitCodes, parseOptions, UsageError } from '../command.ts'
+import { type Command, exitCodes, parseOptions, UsageError } from '../command.ts'
 
 /** The command that teaches a shell all commands, itself among them. */
 export function createCompletion(others: () => Promise<readonly Command[]>): Command {
@@ -16,7 +16,8 @@ examples:
     async run(args, output) {
       const [shell] = parseOptions(args, {}, 1).positionals
       if (shell === undefined) throw new UsageError('name the shell: bash, zsh or fish')
-      const name = choiceOption('shell', shell, ['bash', 'zsh', 'fish'])
+      const name = (['bash', 'zsh', 'fish'] as const).find((known) => known === shell)
+      if (name === undefined) throw new UsageError(`bash, zsh and fish are known, not ${JSON.stringify(shell)}`)
       output.out(scripts[name]([...(await others()), completion]))
       return exitCodes.done
     },

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { type Command, exitCodes, type Output, parseOptions, wholeOption } from '../command.ts'
+import { type Command, CommandError, exitCodes, type Output, parseOptions, printable, wholeOption } from '../command.ts'
 import type { DevTown } from '../dev/town.ts'
 
 export const dev: Command = {
@@ -34,8 +34,8 @@ The page at the vendor's address pays per token from a wallet of its own, in the
     ])
     const scratch = values.dir === undefined ? createScratch() : undefined
     const folder = values.dir ?? scratch!.path
-    await mkdir(folder, { recursive: true, mode: 0o700 })
     try {
+      await makeFolder(folder)
       const town = await openDevTown({
         folder,
         port: wholeOption('port', values.port, 0, 65_535),
@@ -50,6 +50,15 @@ The page at the vendor's address pays per token from a wallet of its own, in the
       scratch?.remove()
     }
   },
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new CommandError(`${printable(path)} cannot be made (${why}): name another folder with --dir`, { cause })
+  }
 }
 
 function tell({ bankUrl, vendorUrl, wallet }: DevTown, output: Output, isJson: boolean): void {

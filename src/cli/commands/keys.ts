@@ -61,7 +61,9 @@ async function read(path: string): Promise<Uint8Array> {
     // No more than a key may take: what is named by mistake may be large, or have no end.
     for await (const chunk of createReadStream(path, { encoding: 'utf8', end: textMax })) text += chunk
   } catch (error) {
-    throw new CommandError(`${path} cannot be read: make it with "lockstep keys ${path} --new"`, {
+    const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+    const remedy = isMissing ? `make it with "lockstep keys ${path} --new"` : 'name the file of a key'
+    throw new CommandError(`${path} cannot be read: ${remedy}`, {
       cause: error,
       exitCode: exitCodes.usage,
     })

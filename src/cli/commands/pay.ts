@@ -38,10 +38,9 @@ Exit codes: 0 where the answer is a success, 1 where it is not or nothing was pa
   async run(args, output) {
     const { values, positionals } = parseOptions(args, options, 1)
     const [address] = positionals
-    if (address === undefined || !URL.canParse(address)) {
-      throw new UsageError(
-        address === undefined ? 'name the address' : `${address} is no address, as https://api.example/`,
-      )
+    if (address === undefined) throw new UsageError('name the address')
+    if (!/^https?:$/.test(URL.parse(address)?.protocol ?? '')) {
+      throw new UsageError(`${JSON.stringify(address)} is no address, as https://api.example/`)
     }
     if (values.stream && (values.json || values.data !== undefined)) {
       throw new UsageError('--stream takes neither --json nor --data')
@@ -98,6 +97,7 @@ async function paidRequest(w: PayingWallet, address: string, { values, output, p
   const body = values.data === undefined ? undefined : await dataOf(values.data)
   const method = values.method ?? (body === undefined ? 'GET' : 'POST')
   const init = { method, headers: headersOf(values.header), ...(body && { body }) }
+  sendable(address, init)
   const target = await openTarget(values.output)
   const response = await answerOf(w.fetch(address, init), address)
   if (values.include) sayHead(output, response)
@@ -131,6 +131,15 @@ async function paidStream(w: PayingWallet, address: string, { values, output, pa
     if (paid.length > 0) sayPaid(output, paid)
   }
   return exitCodes.done
+}
+
+/** What no client of HTTP can send, as a GET with a body, is not tried. */
+function sendable(address: string, init: RequestInit): void {
+  try {
+    void new Request(address, init)
+  } catch (error) {
+    throw new UsageError(`no such request can be sent: ${error instanceof Error ? error.message : String(error)}`)
+  }
 }
 
 /** What the vendor answers; one that cannot be reached at all is an error of a line. */

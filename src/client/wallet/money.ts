@@ -23,7 +23,7 @@ export function moneyOf(name: string): Money {
     say: (value) => `${formatDecimal(value, asset)} ${asset.code}`,
     parse(text, what) {
       const value = parseDecimal(text, asset)
-      if (!value.ok) throw new TypeError(`${what}: ${value.detail}. Write it as "0.05".`)
+      if (!value.ok) throw new TypeError(`${what}: ${value.detail}; write it as "0.05"`)
       return value.value
     },
   }
