@@ -40,6 +40,10 @@ describe('a doctor', { timeout: 120_000 }, () => {
     expect(readdirSync(place.folder)).toEqual(before)
   })
 
+  test('says something of each thing that it looked at', async () => {
+    for (const { detail } of await examine((await openPlace()).config, {})) expect(detail).not.toBe('')
+  })
+
   test('finds what is wrong with a config, one finding each, and exits 1', async () => {
     const place = await openPlace()
     writeFileSync(place.config, '{"bank": {"port": "x"}}')

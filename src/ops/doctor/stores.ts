@@ -15,7 +15,8 @@ export async function examineSqliteStore(
   const folder = dirname(path)
   if (!existsSync(folder)) return [fault(about, `there is no folder ${folder}`, `mkdir -p ${folder}`)]
   const disk = await examineDisk(`${about}: disk`, path)
-  if (!existsSync(path)) return [fine(about, `${path}: made at the first start`), writable(about, folder), disk]
+  if (!existsSync(path))
+    return notable([fine(about, `${path}: made at the first start`), writable(about, folder), disk])
   const found: Finding[] = []
   try {
     const { version, target } = planMigrations(path, schema.role, schema.migrations)
@@ -32,9 +33,12 @@ export async function examineSqliteStore(
     if (!(error instanceof StoreError)) throw error
     found.push(fault(about, error.message, 'see docs/operations.md, "The store cannot be opened"'))
   }
-  return [...found, writable(about, path), writable(about, folder), readableByOthers(about, path), disk].filter(
-    ({ state, detail }) => state !== 'ok' || detail !== '',
-  )
+  return notable([...found, writable(about, path), writable(about, folder), readableByOthers(about, path), disk])
+}
+
+/** Without what is fine and has nothing to say. */
+function notable(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ state, detail }) => state !== 'ok' || detail !== '')
 }
 
 async function whole(about: string, path: string, open: () => Promise<Reader>): Promise<Finding> {
