@@ -32,6 +32,7 @@ Start here:
   lockstep demo                      a paid stream from first payment to chain, on this machine
   lockstep demo --save DIR           the same, keeping everything a verifier needs
   lockstep verify DIR                check it again, offline
+  lockstep dev                       a bank, a shop and test money: pay, sell and try things out
   lockstep help demo                 all about one command
 
 Data goes to stdout, prose to stderr; --json prints one JSON object. Exit codes: 0 done, 1 failed, 2 used wrongly.`
