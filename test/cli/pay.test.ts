@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -5,10 +6,15 @@ import { toHex } from '../../src/crypto/bytes.ts'
 import { temporaryPath } from '../bank/support.ts'
 import { openMarket } from '../client/wallet/market.ts'
 import { account } from '../protocol/world.ts'
-import { type Ended, lockstep } from './processes.ts'
+import { type Ended, type Launched, launch } from './processes.ts'
 
 /** A market, and a wallet's folder with the key of an account that has money. */
-async function openPlace(): Promise<{ url: string; folder: string; run(...args: string[]): Promise<Ended> }> {
+async function openPlace(): Promise<{
+  url: string
+  folder: string
+  start(...args: string[]): Launched
+  run(...args: string[]): Promise<Ended>
+}> {
   const { stall, bankUrl } = await openMarket({
     streams: [
       {
@@ -24,7 +30,8 @@ async function openPlace(): Promise<{ url: string; folder: string; run(...args: 
   writeFileSync(key, `${toHex(account.secret)}\n`, { mode: 0o600 })
   const folder = join(key, '..')
   const env = { LOCKSTEP_BANK: bankUrl, LOCKSTEP_WALLET: join(folder, 'wallet.db') }
-  return { url: stall.url, folder, run: (...args) => lockstep([...args, '--account', key], { env }) }
+  const start = (...args: string[]): Launched => launch([...args, '--account', key], { env })
+  return { url: stall.url, folder, start, run: (...args) => start(...args).ended }
 }
 
 test('pay fetches, pays, and says what it paid; wallet knows it afterwards, and ends the channel', async () => {
@@ -67,6 +74,18 @@ test('pay --stream pays for no more than --max', async () => {
   const numbers = await run('pay', `${url}/numbers`, '--stream', '--max', '0.00005')
   expect(numbers).toMatchObject({ code: 0, stdout: '01234' })
   expect(numbers.stderr).toMatch(/^paid for 5 units at 0\.00001 USD to 127/)
+})
+
+test('pay --stream stops paying at Ctrl-C, and says what it came to', async () => {
+  const { url, start, run } = await openPlace()
+  const { child, ended } = start('pay', `${url}/numbers`, '--stream')
+  await once(child.stdout!, 'data')
+  child.kill('SIGINT')
+  const { code, stdout, stderr } = await ended
+  expect(code).toBe(130)
+  const [, units] = /^paid for (\d+) units at 0\.00001 USD to 127\S+ over channel [0-9a-f]{16}\n$/.exec(stderr) ?? []
+  expect(Number(units)).toBe(stdout.length)
+  expect((await run('pay', `${url}/goods/tea`)).code).toBe(0)
 })
 
 test('pay refuses what costs more than --max, and says so in one line', async () => {

@@ -23,7 +23,7 @@ paid to stderr. A response that is lost on the way is asked for again and paid o
   -o, --output FILE    write the answer there
   -i, --include        say the status and the headers of the answer on stderr
       --max AMOUNT     the most that may be paid for it, as 0.05. Left out: 0.1
-      --stream         pay for a stream, unit by unit, until it ends or --max is paid
+      --stream         pay for a stream, unit by unit, until it ends, --max is paid, or Ctrl-C
       --json           one JSON object: {"url", "status", "headers", "body", "payments"}
 
 ${walletHelp}
@@ -116,22 +116,35 @@ async function paidRequest(w: PayingWallet, address: string, { values, output, p
 async function paidStream(w: PayingWallet, address: string, { values, output, paid }: Work): Promise<number> {
   const target = await openTarget(values.output)
   const isShown = output.isTerminal && values.output !== undefined
+  // Whoever has enough stops paying, and hears what it came to. Another Ctrl-C ends the process at once.
+  const enough = new AbortController()
+  const stop = (): void => enough.abort()
+  process.once('SIGINT', stop)
   let units = 0
   const counted = async function* (): AsyncGenerator<Uint8Array> {
-    for await (const unit of w.stream(address, { max: values.max })) {
-      units += 1
-      if (isShown) process.stderr.write(`\r${units} units`)
-      yield unit
+    try {
+      for await (const unit of w.stream(address, { max: values.max, signal: enough.signal })) {
+        units += 1
+        if (isShown) process.stderr.write(`\r${units} units`)
+        yield unit
+      }
+    } catch (error) {
+      // What came is written all the same.
+      if (!enough.signal.aborted) throw error
     }
   }
   try {
     await pipe(Readable.from(counted()), target)
   } finally {
+    process.off('SIGINT', stop)
     if (isShown) process.stderr.write('\r')
     if (paid.length > 0) sayPaid(output, paid)
   }
-  return exitCodes.done
+  return enough.signal.aborted ? interrupted : exitCodes.done
 }
+
+/** As a shell has it for a program that SIGINT ended. */
+const interrupted = 130
 
 /** What no client of HTTP can send, as a GET with a body, is not tried. */
 function sendable(address: string, init: RequestInit): void {
