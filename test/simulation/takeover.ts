@@ -21,9 +21,9 @@ export async function takeOver(world: World): Promise<void> {
   const vendor = vendors.find(({ plan }) => !plan.isByzantine && plan.nodes > 1)
   if (client === undefined || vendor === undefined) return
   const [late, other] = vendor.nodes as [VendorParty['nodes'][number], VendorParty['nodes'][number]]
-  vendor.turnTo(0)
   const channel = await openedAt(world, client, vendor, true)
   if (channel === undefined) return
+  vendor.turnTo(0)
   const { seed } = ground.plan
   const { runs } = truth.channels.get(toHex(channel.state.channelId))!
   const mustServe = async (when: string): Promise<void> => {

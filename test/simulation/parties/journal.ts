@@ -86,6 +86,8 @@ export function createJournalDisk(): JournalDisk {
       mark = synced
     },
     restore(image) {
+      // Somebody put it there: by then the other disk has what was written to it.
+      synced = mark
       disk.load(image)
       files.clear()
       const live = perform(readChannels)
