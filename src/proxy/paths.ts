@@ -9,11 +9,7 @@ export function segmentsOf(pathname: string): readonly string[] | undefined {
     const segments = pathname
       .replace(/(?<=.)\/$/, '')
       .split('/')
-      .map((segment) =>
-        decodeURIComponent(segment)
-          .replace(/;[^]*$/, '')
-          .toLowerCase(),
-      )
+      .map((segment) => decodeURIComponent(segment).replace(/;.*$/s, '').toLowerCase())
     // What is still encoded some would decode once more.
     return segments.some((segment) => /^\.\.?$|%[0-9a-f]{2}/.test(segment)) ? undefined : segments
   } catch {
