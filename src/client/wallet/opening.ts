@@ -89,6 +89,12 @@ interface Funds {
 }
 
 function fundsFor({ limits, desk, money }: TabContext, { origin, offer, price }: Wanted): Funds {
+  const { request } = limits
+  if (request !== undefined && offer.unitPrice > request) {
+    // A coin is revealed whole, whatever what it is paid for costs.
+    const detail = `a coin there is worth ${money.say(offer.unitPrice)}; budget.request is ${money.say(request)}`
+    throw new RefusedError(refuse('BudgetExceeded', `${new URL(origin).host} cannot be paid within it: ${detail}`))
+  }
   const { rules, limits: bankLimits } = desk.offer()
   const needed = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, offer.unitPrice].reduce(most, price)
   const { channel } = limits

@@ -8,7 +8,7 @@ import type { WalletEvent } from './events.ts'
  * What counts is what is revealed: coins that left count as spent, also where the vendor charged less than they are worth.
  */
 export interface Budget {
-  /** For one request, or for one unit of a stream. */
+  /** For one request, or for one unit of a stream: what it costs, and what is revealed for it at once. */
   readonly request?: string
   /** To one host in a day, UTC. */
   readonly host?: string

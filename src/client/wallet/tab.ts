@@ -33,6 +33,8 @@ export class Tab {
   readonly offers: OfferBook
   readonly #context: TabContext
   readonly #lanes = new Set<Lane>()
+  /** Channels that pay nothing more. Until their ends are agreed on, what they paid stays at risk. */
+  readonly #retired = new Set<Lane>()
   readonly #closing = new Map<Lane, Promise<void>>()
   #opening: Promise<void> | undefined
   /** Requests and streams under way, over channels that were replaced too. */
@@ -98,6 +100,11 @@ export class Tab {
         return lane
       }
       if (risky !== undefined && this.#running + this.#leaving === 0) {
+        // A channel that is closed has nothing at risk.
+        if (this.#closing.size > 0) {
+          await unlessAborted(this.closings(), signal)
+          continue
+        }
         if (hasAsked) throw new RefusedError(risky)
         hasAsked = true
         await unlessAborted(this.#askAll(), signal)
@@ -130,13 +137,18 @@ export class Tab {
     lane.running -= 1
     this.#running -= 1
     this.#wake()
-    const isReplaced = lane.running === 0 && !this.#lanes.has(lane)
-    if (isReplaced) void this.#close(lane)
+    // One that was opened from its journal again is another one by now.
+    if (lane.running === 0 && this.#retired.has(lane)) void this.#close(lane)
   }
 
-  /** What the budgets of a day say to paying that much more, in the turn in which it is signed. */
+  /** What the budgets of a request and of a day say to revealing that much more, in the turn in which it is signed. */
   assess(more: bigint): Refusal | undefined {
-    const { spending, desk } = this.#context
+    const { spending, desk, limits, money } = this.#context
+    const { request = more } = limits
+    if (more > request) {
+      const detail = `${money.say(more)} would be revealed at once; budget.request is ${money.say(request)}`
+      return refuse('BudgetExceeded', detail)
+    }
     const detail = spending.assess(this.host, more, dayOf(desk.now()))
     return detail === undefined ? undefined : refuse('BudgetExceeded', detail)
   }
@@ -144,6 +156,7 @@ export class Tab {
   /** The channel pays nothing more: it is closed once what runs on it has ended. */
   retire(lane: Lane): void {
     if (!this.#lanes.delete(lane)) return
+    this.#retired.add(lane)
     if (lane.running === 0) void this.#close(lane)
   }
 
@@ -211,7 +224,9 @@ export class Tab {
 
   /** Asks the vendor how its channels stand: what it acknowledges now is at risk no more. Where it says nothing, that stays. */
   async #askAll(): Promise<void> {
-    const unsaid = [...this.#lanes].filter(({ channel: { state } }) => state.paid > state.acknowledged)
+    const unsaid = [...this.#lanes, ...this.#retired].filter(
+      ({ channel: { state } }) => state.paid > state.acknowledged,
+    )
     await Promise.all(unsaid.map(({ channel }) => channel.resend().catch(() => undefined)))
   }
 
@@ -259,7 +274,8 @@ export class Tab {
     const { atRisk } = limits
     if (atRisk === undefined) return undefined
     let risk = 0n
-    for (const one of this.#lanes) risk += riskWith(one, one === lane ? price : 0n)
+    for (const one of this.#retired) if (one.channel.isReleased) this.#retired.delete(one)
+    for (const one of [...this.#lanes, ...this.#retired]) risk += riskWith(one, one === lane ? price : 0n)
     if (risk <= atRisk) return undefined
     const detail = `${money.say(risk)} would be paid to ${this.host} and not acknowledged; budget.atRisk is ${money.say(atRisk)}`
     return refuse('BudgetExceeded', detail)
