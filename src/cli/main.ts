@@ -52,7 +52,7 @@ export async function main(args: readonly string[]): Promise<number> {
     }
     if (error instanceof CommandError || isExpected(error)) {
       terminal.say(`lockstep: ${error.message}`)
-      if (error.name === 'BackendError') return exitCodes.usage
+      if (wrongUse.has(error.name)) return exitCodes.usage
       return error instanceof CommandError ? error.exitCode : exitCodes.failed
     }
     throw error
@@ -92,6 +92,9 @@ const expected: ReadonlySet<string> = new Set([
   'StoreError',
   'UnansweredError',
 ])
+
+/** Of these, what says that an option, a file or a variable was wrong. */
+const wrongUse: ReadonlySet<string> = new Set(['BackendError', 'PriceError', 'ProxyError'])
 
 function isExpected(error: unknown): error is Error {
   return error instanceof Error && expected.has(error.name)

@@ -93,7 +93,7 @@ test('pay refuses what costs more than --max, and says so in one line', async ()
   const dear = await run('pay', `${url}/goods/tea`, '--max', '0.00002')
   expect(dear).toMatchObject({ code: 1, stdout: '' })
   expect(dear.stderr).toMatch(
-    /^lockstep: GET .* costs 0\.00003 USD; budget\.request is 0\.00002 USD\. Nothing was signed\..*\n$/,
+    /^lockstep: GET .* costs 0\.00003 USD; --max is 0\.00002 USD\. Nothing was signed\. Raise it if you mean to\.\n$/,
   )
 })
 
@@ -117,7 +117,7 @@ test.each([
   [['pay', 'http://127.0.0.1:9/', '-X', 'G T'], /no such request can be sent: .*G T/],
   [
     ['pay', 'http://127.0.0.1:9/', '--max', '1e3'],
-    /budget\.request: "1e3" is no decimal amount; write it as "0\.05"\. See/,
+    /^lockstep: --max: "1e3" is no decimal amount; write it as "0\.05"\. See/,
   ],
   [['pay', 'http://127.0.0.1:9/', '-H', 'nonsense'], /"nonsense" is no header/],
   [['wallet', 'spend'], /wallet knows balance, account/],

@@ -88,3 +88,19 @@ function configFile(config: object): string {
   writeFileSync(path, JSON.stringify(config))
   return path
 }
+
+test('lockstep proxy takes a price or an upstream that is none for a wrong use', async () => {
+  const { bankUrl } = await openPayTown({ store: 'sqlite::memory:' })
+  const place = ['--bank', bankUrl, '--store', 'sqlite::memory:', '--port', '0']
+  for (const [upstream, otherwise, says] of [
+    [
+      'http://127.0.0.1:9',
+      'cheap',
+      /^lockstep: a price is a decimal string in USD, such as '0\.001': "cheap" is .*\n$/,
+    ],
+    ['nowhere', '0.001', /^lockstep: the service behind is at an address .*; 'nowhere' is none\n$/],
+  ] as const) {
+    const { code, stderr } = await lockstep(['proxy', '--upstream', upstream, '--otherwise', otherwise, ...place])
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringMatching(says) as string })
+  }
+})

@@ -35,6 +35,9 @@ function say(output: Output, findings: readonly Finding[]): void {
   for (const { about, state, detail, remedy } of findings) {
     output.out(`${marks[state]}  ${about}: ${detail}${remedy === undefined ? '' : `\n         → ${remedy}`}`)
   }
-  const count = (state: Finding['state']): number => findings.filter((finding) => finding.state === state).length
-  output.say(`${count('ok')} ok, ${count('warning')} warnings, ${count('fault')} faults`)
+  const count = (state: Finding['state']): string => {
+    const { length } = findings.filter((finding) => finding.state === state)
+    return `${length} ${state}${state === 'ok' || length === 1 ? '' : 's'}`
+  }
+  output.say(`${count('ok')}, ${count('warning')}, ${count('fault')}`)
 }

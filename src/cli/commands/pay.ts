@@ -46,17 +46,18 @@ Exit codes: 0 where the answer is a success, 1 where it is not or nothing was pa
       throw new UsageError('--stream takes neither --json nor --data')
     }
     const paid: Paid[] = []
-    const w = await openNamed(values, {
-      budget: { request: values.max },
-      onEvent: (event) => {
-        if (event.kind === 'payment' || event.kind === 'streamed') paid.push(event)
-        if (event.kind === 'retried') output.say(`no answer: payment ${event.index} is sent again, as it was`)
-      },
-    })
+    const w = await sayingMax(() =>
+      openNamed(values, {
+        budget: { request: values.max },
+        onEvent: (event) => {
+          if (event.kind === 'payment' || event.kind === 'streamed') paid.push(event)
+          if (event.kind === 'retried') output.say(`no answer: payment ${event.index} is sent again, as it was`)
+        },
+      }),
+    )
     try {
-      return values.stream
-        ? await paidStream(w, address, { values, output, paid })
-        : await paidRequest(w, address, { values, output, paid })
+      const buy = values.stream ? paidStream : paidRequest
+      return await sayingMax(() => buy(w, address, { values, output, paid }))
     } finally {
       await w.stop()
     }
@@ -141,6 +142,18 @@ async function paidStream(w: PayingWallet, address: string, { values, output, pa
     if (paid.length > 0) sayPaid(output, paid)
   }
   return enough.signal.aborted ? interrupted : exitCodes.done
+}
+
+/** The budget of a request is called `--max` here. */
+async function sayingMax<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    const isOfBudget = error instanceof Error && error.message.includes('budget.request')
+    if (!isOfBudget) throw error
+    const message = error.message.replaceAll('budget.request', '--max').replace('Raise the budget', 'Raise it')
+    throw error instanceof UsageError ? new UsageError(message) : new CommandError(message, { cause: error })
+  }
 }
 
 /** As a shell has it for a program that SIGINT ended. */
