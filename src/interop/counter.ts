@@ -65,8 +65,8 @@ export function createCounter(pay: Paywall, { handlerTimeoutMs = 120_000 }: Coun
     priceOf: (units) => formatDecimal(BigInt(units), asset),
     async judge({ request, members, amount, isMetered = false }) {
       const headers = new Headers(request.headers)
-      // The envelope's payment is the one that is meant, also where it is none.
-      for (const name of Object.values(headerNames)) headers.delete(name)
+      // The envelope's payment is the one that is meant, also where it is none. What is refused is no page for people.
+      for (const name of [...Object.values(headerNames), 'Accept']) headers.delete(name)
       for (const [name, value] of Object.entries(fromMembers(members))) headers.set(name, value)
       const tag = { ...tagOf(formatDecimal(BigInt(amount), asset)), meters: isMetered }
       const sale = await openSale(pay, new Request(request, { headers }), tag)

@@ -314,6 +314,18 @@ describe('an x402 payment', () => {
     expect(goods.runs.size).toBe(0)
   })
 
+  test.each(protocols.slice(1))(
+    'that carries nothing, from what seems a browser, runs no handler: $name',
+    async (protocol) => {
+      const { goods, url } = await openShop(protocol)
+      const accepted = await requirementsOf(url, '/tea')
+      const header = encodePaymentSignatureHeader({ x402Version: 2, accepted, payload: {} })
+      const response = await fetch(`${url}/tea`, { headers: { 'PAYMENT-SIGNATURE': header, Accept: 'text/html' } })
+      expect(refusalIn(response)).toMatchObject({ error: 'PaymentRequired' })
+      expect(goods.runs.size).toBe(0)
+    },
+  )
+
   test.each<[string, Record<string, unknown>, string]>([
     ['nothing', {}, 'PaymentRequired'],
     ['what is no frame', { payment: 'AAAA' }, 'VersionUnsupported'],

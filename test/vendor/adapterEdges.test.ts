@@ -3,7 +3,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import express from 'express'
 import fastify from 'fastify'
@@ -174,6 +174,35 @@ describe('Express', () => {
     await reader.cancel()
     expect(await channel.refresh()).toMatchObject({ spent: price })
   })
+})
+
+test('Fastify sends a long answer as it comes, also where its length is known', async () => {
+  const { pay, ...town } = await openPayTown()
+  const paid = forFastify(pay)
+  const app = fastify({ forceCloseConnections: true })
+  await app.register(paid.plugin)
+  const rest = gate()
+  app.get('/long', paid.each('0.001'), (_request, reply) => {
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(100_000)
+      await rest.opened
+      yield Buffer.alloc(100_000)
+    }
+    return reply.header('Content-Length', '200000').send(Readable.from(pieces()))
+  })
+  const url = await app.listen({ port: 0, host: '127.0.0.1' })
+  onEnd(() => app.close())
+  const channel = await town.open(url)
+  const { send } = await prepare(channel, '/long', price)
+  const response = await send()
+  expect(response.headers.get('Content-Length')).toBe('200000')
+  const reader = response.body!.getReader()
+  let size = 0
+  while (size < 100_000) size += (await reader.read()).value!.length
+  rest.open()
+  for (let read = await reader.read(); !read.done; read = await reader.read()) size += read.value.length
+  expect(size).toBe(200_000)
+  expect(await channel.refresh()).toMatchObject({ spent: price })
 })
 
 test('Fastify tells a handler that answers past its reply, and charges nothing', async () => {

@@ -8,6 +8,7 @@ import { asError } from '../errors.ts'
 import type { Paywall, Price, PriceOptions, PriceTag } from '../paywall/index.ts'
 import { type OpenSale, openSale } from '../paywall/openSale.ts'
 import { isOwnPath } from '../paywall/ownPaths.ts'
+import { answerSizeMax } from '../purchase.ts'
 import { problemResponse, readBody } from '../responses.ts'
 import type { MeteredPayment } from './paidMiddleware.ts'
 
@@ -135,7 +136,7 @@ function putBack(body: Uint8Array): Readable & { receivedEncodedLength: number }
   return Object.assign(Readable.from([Buffer.from(body)]), { receivedEncodedLength: body.length })
 }
 
-/** Takes over status and headers, and gives the body as Fastify sends it: whole where its length is known. */
+/** Takes over status and headers, and gives the body as Fastify sends it: whole where it is known to be short. */
 async function payloadOf(reply: FastifyReply, response: Response): Promise<Buffer | Readable | null> {
   reply.code(response.status)
   for (const name of Object.keys(reply.getHeaders())) {
@@ -145,7 +146,7 @@ async function payloadOf(reply: FastifyReply, response: Response): Promise<Buffe
     if (name !== 'access-control-allow-origin' || !reply.hasHeader(name)) reply.header(name, value)
   }
   if (response.body === null) return null
-  if (!response.headers.has('Content-Length')) {
+  if (Number(response.headers.get('Content-Length') ?? Number.POSITIVE_INFINITY) > answerSizeMax) {
     // Nothing is made before it can leave.
     return Readable.fromWeb(response.body as import('node:stream/web').ReadableStream, { highWaterMark: 0 })
   }
