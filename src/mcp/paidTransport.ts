@@ -125,7 +125,10 @@ class PaidTransport implements Transport {
     if (this.#sold.has(id) || this.#free.has(id)) {
       this.#refuse(id, codes.invalidRequest, 'another request has this id, and no answer yet')
     } else if (method === requestMethod) this.#answer(id, this.#manage(message))
-    else if (call !== undefined && tag !== undefined) this.#answer(id, this.#sell(call, tag, pass))
+    else if (tag !== undefined && call?.params.task !== undefined) {
+      // Its result would come later, by another request, and for nothing.
+      this.#refuse(id, codes.invalidParams, 'a tool that costs something is called for its result, not for a task')
+    } else if (call !== undefined && tag !== undefined) this.#answer(id, this.#sell(call, tag, pass))
     else if (call === undefined && method === callMethod) this.#refuse(id, codes.invalidParams, 'a tool has a name')
     else {
       this.#free.set(id, { isList: method === 'tools/list' })

@@ -81,4 +81,13 @@ describe('a result that was not paid for', () => {
     expect(read).toEqual([])
     expect(came).toMatchObject([{ id: 1, error: { code: -32602 } }])
   })
+
+  test('is not made for a task, whose result would be had later', async () => {
+    const { wire, call, came, read } = await openTalk()
+    const paid = (await call(7)) as { readonly params: object }
+    wire.onmessage?.({ ...paid, params: { ...paid.params, task: { ttl: 60_000 } } } as never)
+    await until(() => came.length === 1 || read.length === 1, 'it is refused')
+    expect(read).toEqual([])
+    expect(came).toMatchObject([{ id: 7, error: { code: -32602 } }])
+  })
 })

@@ -176,6 +176,43 @@ describe('Express', () => {
   })
 })
 
+describe('a route behind two prices', () => {
+  test('of Express is told so, and charges neither', async () => {
+    const { pay, ...town } = await openPayTown()
+    const paid = forExpress(pay)
+    const said: unknown[] = []
+    const url = await openExpress((app) => {
+      app.use(paid.handle)
+      app.use(paid.each('0.001'))
+      app.get('/twice', paid.each('0.001'), (_request, response) => response.send('twice'))
+      app.use((error: unknown, _request: unknown, response: express.Response, _next: unknown) => {
+        said.push(error)
+        response.status(500).end()
+      })
+    })
+    const channel = await town.open(url)
+    const { send } = await prepare(channel, '/twice', price)
+    expect((await send()).status).toBe(500)
+    expect(String(said[0])).toMatch(/behind two prices/)
+    expect(await channel.refresh()).toMatchObject({ spent: 0n, paid: price })
+  })
+
+  test('of Hono is told so, and charges neither', async () => {
+    const { pay, ...town } = await openPayTown()
+    const paid = forHono(pay)
+    const app = new Hono()
+    app.use(paid.handle)
+    app.use('/twice', paid.each('0.001'))
+    app.get('/twice', paid.each('0.001'), (context) => context.text('twice'))
+    const { url } = await listenTo(async (request) => app.fetch(request))
+    const channel = await town.open(url)
+    const { send } = await prepare(channel, '/twice', price)
+    expect((await send()).status).toBe(500)
+    expect(String(town.errors[0])).toMatch(/behind two prices/)
+    expect(await channel.refresh()).toMatchObject({ spent: 0n, paid: price })
+  })
+})
+
 test('Fastify sends a long answer as it comes, also where its length is known', async () => {
   const { pay, ...town } = await openPayTown()
   const paid = forFastify(pay)

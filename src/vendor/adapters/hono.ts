@@ -22,6 +22,9 @@ export function forHono(pay: Paywall): HonoPaywall {
   const guard =
     (tag: PriceTag): MiddlewareHandler =>
     async (context, next) => {
+      // The handler of one price would wait for the other, whose answer waits for that handler.
+      if (payments.has(context))
+        throw new Error(`${context.req.path} is behind two prices: a request is paid once. Nothing was charged`)
       let isRun = false
       const response = await pay.sell(requestOf(context), tag, async (_paid, meter, payment) => {
         isRun = true

@@ -63,11 +63,15 @@ export async function sellTo(
   { tag, incoming, outgoing }: Selling,
   run: (payment: MeteredPayment) => unknown,
 ): Promise<void> {
+  // The handler of one price would wait for the other, whose answer waits for that handler.
+  if (running.has(incoming))
+    throw new Error(`${incoming.url} is behind two prices: a request is paid once. Nothing was charged`)
   const request = await requestOf(pay, incoming)
   let held: HeldAnswer | undefined
   const sold = await (request instanceof Response
     ? request
     : pay.sell(request, tag, async (_paid, meter, payment) => {
+        running.add(incoming)
         held = holdAnswer(outgoing)
         // A listener may return before it has answered; one that fails has answered.
         const failure = Promise.withResolvers<never>()
@@ -77,6 +81,9 @@ export async function sellTo(
       }))
   await deliver(outgoing, sold, held)
 }
+
+/** Requests whose handlers a payment has started. */
+const running = new WeakSet<IncomingMessage>()
 
 /** What every vendor answers. Gives whether it was that. */
 export async function answerOwn(pay: Paywall, incoming: IncomingMessage, outgoing: ServerResponse): Promise<boolean> {

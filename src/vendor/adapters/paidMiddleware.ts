@@ -22,6 +22,10 @@ export class Payments<Request extends object> {
     this.#byRequest.set(request, payment)
   }
 
+  has(request: Request): boolean {
+    return this.#byRequest.has(request)
+  }
+
   of(request: Request): MeteredPayment {
     const payment = this.#byRequest.get(request)
     if (payment === undefined) throw new Error('this request is behind no price: put paid.each(…) before its handler')
