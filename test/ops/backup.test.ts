@@ -39,6 +39,9 @@ describe('a backup', { timeout: 180_000 }, () => {
     const again = await lockstep(['backup', `${backup}-bank`, '--config', place.config, '--role', 'bank'])
     expect(again).toMatchObject({ code: 1 })
     expect(again.stderr).toContain('a backup is never written over')
+    const nowhere = await lockstep(['backup', join(place.config, 'copy'), '--config', place.config, '--role', 'bank'])
+    expect(nowhere).toMatchObject({ code: 1 })
+    expect(nowhere.stderr).toMatch(/^lockstep: .*copy cannot be made \(ENOTDIR\): name another folder\n$/)
 
     await channel.fetch(`${vendor.url}/report`, 1000n)
     const running = await lockstep(['restore', `${backup}-bank`, '--config', place.config])

@@ -34,7 +34,7 @@ example:
     const stores = configuredStores(loadConfig(values.config), role)
     if (existsSync(folder))
       throw new CommandError(`${folder} is there already, and a backup is never written over: name another folder`)
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     try {
       for (const store of stores) {
         const path = join(folder, copyName(store.role))
@@ -51,4 +51,13 @@ example:
     }
     return exitCodes.done
   },
+}
+
+function makeFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 })
+  } catch (cause) {
+    const why = (cause as NodeJS.ErrnoException).code ?? 'unknown'
+    throw new CommandError(`${path} cannot be made (${why}): name another folder`, { cause })
+  }
 }

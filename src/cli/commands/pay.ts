@@ -108,7 +108,8 @@ async function paidRequest(w: PayingWallet, address: string, { values, output, p
     const { url, status, headers } = response
     output.out(JSON.stringify({ url, status, headers: Object.fromEntries(headers), body: text, payments: paid }))
   } else await write(response, target, output)
-  sayPaid(output, paid)
+  if (paid.length > 0) sayPaid(output, paid)
+  else output.say(response.ok ? 'free: nothing was paid' : 'nothing was paid')
   if (response.ok) return exitCodes.done
   output.say(`${method} ${address} was answered with ${response.status} ${response.statusText}`.trimEnd())
   return exitCodes.failed
@@ -238,7 +239,6 @@ function sayHead(output: Output, { status, statusText, headers }: Response): voi
 }
 
 function sayPaid(output: Output, paid: readonly Paid[]): void {
-  if (paid.length === 0) output.say('free: nothing was paid')
   for (const event of paid) {
     const code = event.asset.split('/')[0]
     const channel = event.channel.slice(0, 16)

@@ -1,9 +1,9 @@
 import type { Handler } from '../answering.ts'
-import { methodResponse } from '../responses.ts'
+import { methodResponse, problemResponse } from '../responses.ts'
 import { matchPath } from '../routes.ts'
 import { PaywallError } from './errors.ts'
 import { openapiOf, type Priced } from './openapi.ts'
-import { isStream } from './streams.ts'
+import { isStream, streamsIn } from './streams.ts'
 import type { PaidHandler, PaidStream, Paywall, Routes } from './types.ts'
 
 export interface RoutedDeps extends Pick<Paywall, 'sell' | 'list' | 'handle'> {
@@ -15,6 +15,7 @@ export function routed({ sell, list, handle, priced }: RoutedDeps, routes: Route
   const named = Object.entries(routes).map(([name, route]) => ({ ...readName(name), route }))
   for (const { method, path, route } of named) if ('tag' in route) list(method, path, route.tag)
   const known = named.flatMap(({ route, ...place }) => (isStream(route) ? [] : [{ ...place, handler: route }]))
+  const streams = streamsIn(routes)
   return async (request) => {
     const { method, url } = request
     const { pathname } = new URL(url)
@@ -28,11 +29,19 @@ export function routed({ sell, list, handle, priced }: RoutedDeps, routes: Route
     }
     if (found === undefined) {
       const isElsewhere = here.length === 0 || method === 'OPTIONS'
-      return isElsewhere ? handle(request) : methodResponse([...new Set(here.map((route) => route.method))], request)
+      if (!isElsewhere) return methodResponse([...new Set(here.map((route) => route.method))], request)
+      const isOfStream = method === 'GET' && streams.some(({ path }) => matchPath(path, pathname) !== undefined)
+      return (await handle(request)) ?? (isOfStream ? streamResponse(pathname) : undefined)
     }
     const { handler, params } = found
     return isPaid(handler) ? sell(request, handler.tag, handler.run, { params }) : handler(request)
   }
+}
+
+/** A stream is there, and a plain request is not how it is read. */
+function streamResponse(pathname: string): Response {
+  const detail = `${pathname} is a stream, paid unit by unit: "lockstep pay --stream", or stream() of a wallet, reads it`
+  return problemResponse({ reason: 'NotFound', detail })
 }
 
 const openapiPath = '/openapi.json'
