@@ -43,8 +43,8 @@ class PayingTransport implements Transport {
   readonly #wallet: Pick<PayingWallet, 'fetch' | 'connect'>
   /** Requests of this transport's own, by their ids. */
   readonly #waiting = new Map<RequestId, Waiting>()
-  /** Calls of the client, by their ids. */
-  readonly #calls = new Map<RequestId, { readonly call: Call; readonly given: AbortController }>()
+  /** Calls of the client, by their ids, and what takes them back. */
+  readonly #calls = new Map<RequestId, AbortController>()
   #count = 0
   #isGone = false
   #asksAgain: ReturnType<typeof setTimeout> | undefined
@@ -95,7 +95,7 @@ class PayingTransport implements Transport {
     const taken =
       'method' in message && message.method === 'notifications/cancelled' && record(message.params).requestId
     const known = this.#calls.get(taken as RequestId)
-    if (known !== undefined) known.given.abort()
+    if (known !== undefined) known.abort()
     else await this.#transport.send(message, options)
   }
 
@@ -110,12 +110,18 @@ class PayingTransport implements Transport {
       await this.#transport.send(message, options)
       return
     }
+    // Another connection of this wallet may be to the same vendor: the newest that pays is what the vendor is asked over.
+    this.#wallet.connect(address, this.#fetch)
     const given = new AbortController()
-    this.#calls.set(call.id, { call, given })
+    const key = String(++bought)
+    this.#calls.set(call.id, given)
+    underWay.set(key, (headers, signal) =>
+      this.#ask('tools/call', { ...call.params, _meta: { ...call.meta, ...metaOf(headers) } }, signal),
+    )
     try {
       const response = await this.#wallet.fetch(address + toolPath(call.name), {
         method: 'POST',
-        headers: { 'Content-Type': 'application/json', [callHeader]: JSON.stringify(call.id) },
+        headers: { 'Content-Type': 'application/json', [callHeader]: key },
         body: canonicalJson(call.arguments),
         signal: given.signal,
       })
@@ -127,6 +133,7 @@ class PayingTransport implements Transport {
       const code = error instanceof RefusedError ? codes.paymentRefused : -32000
       this.#reply(call.id, { error: { code, message: error.message } })
     } finally {
+      underWay.delete(key)
       this.#calls.delete(call.id)
     }
   }
@@ -141,9 +148,7 @@ class PayingTransport implements Transport {
     if (!('result' in reply)) return undefined
     const offer = Offer.parse(await tunnelled(reply.result).text())
     if (!offer.ok) return undefined
-    const address = addressOf(vendorOf(offer.value))
-    this.#wallet.connect(address, this.#fetch)
-    return address
+    return addressOf(vendorOf(offer.value))
   }
 
   readonly #fetch: Fetch = async (input, init) => {
@@ -152,12 +157,8 @@ class PayingTransport implements Transport {
     const { pathname, search } = new URL(request.url)
     const body = new Uint8Array(await request.arrayBuffer())
     const signal = init?.signal ?? undefined
-    const known = this.#calls.get(JSON.parse(headers.get(callHeader) ?? 'null') as RequestId)
-    if (known !== undefined && pathname.startsWith('/tools/')) {
-      const { call } = known
-      const params = { ...call.params, _meta: { ...call.meta, ...metaOf(headers) } }
-      return responseOf(await this.#ask('tools/call', params, signal))
-    }
+    const send = underWay.get(headers.get(callHeader) ?? '')
+    if (send !== undefined && pathname.startsWith('/tools/')) return responseOf(await send(headers, signal))
     const params = { method, path: pathname + search, headers: Object.fromEntries(headers), body: toBase64(body) }
     const reply = await this.#ask(requestMethod, params, signal)
     if ('result' in reply) return tunnelled(reply.result)
@@ -231,8 +232,11 @@ function isRepeatable(method: string, params: Record<string, unknown>): boolean 
   return method === requestMethod || 'lockstep/payment' in record(params._meta)
 }
 
-/** Which call of the client a request is for. It never leaves this process. */
+/** Which call a request is for. It never leaves this process. */
 const callHeader = 'Lockstep-Mcp-Call'
+/** Calls that are being paid for, over whatever connections: a wallet knows those to one vendor as one. */
+const underWay = new Map<string, (headers: Headers, signal: AbortSignal | undefined) => Promise<Reply>>()
+let bought = 0
 
 /** A reply to a call as a response: what was refused is a problem, and the statement is in its header. */
 function responseOf(reply: Reply): Response {

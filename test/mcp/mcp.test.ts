@@ -24,6 +24,8 @@ interface Workshop extends TestWallet {
   runs(): readonly string[]
   /** Another client, which pays with nothing. */
   stranger(): Promise<Client>
+  /** Another one that pays out of the same wallet. */
+  another(): Promise<Client>
 }
 
 type Kind = 'stdio' | 'HTTP'
@@ -44,6 +46,7 @@ async function openWorkshop(
     client,
     runs: () => (existsSync(notes) ? readFileSync(notes, 'utf8').trim().split('\n') : []),
     stranger: () => connectClient(connect()),
+    another: () => connectClient(payingTransport(connect(), opened.w)),
   }
 
   async function overStdio(): Promise<() => Transport> {
@@ -84,6 +87,22 @@ async function connectClient(transport: Transport): Promise<Client> {
 }
 
 const graz = { name: 'forecast', arguments: { days: 2, city: 'Graz' } }
+
+test('two connections to one vendor are paid out of one wallet, each call over its own', async () => {
+  const { client, another, of, runs } = await openWorkshop('HTTP')
+  const other = await another()
+  const call = async (asked: Client, city: string): Promise<unknown> =>
+    (await asked.callTool({ name: 'forecast', arguments: { city } })).content
+  const said = (city: string): unknown => [{ type: 'text', text: `rain in ${city}` }]
+  expect(await call(client, 'Graz')).toEqual(said('Graz'))
+  const cities = ['Wien', 'Linz', 'Enns', 'Wels'] as const
+  const pairs = cities.map((city, at) => call(at % 2 === 0 ? client : other, city))
+  expect(await Promise.all(pairs)).toEqual(cities.map(said))
+  await other.close()
+  expect(await call(client, 'Graz')).toEqual(said('Graz'))
+  expect(runs()).toHaveLength(6)
+  expect(of('payment').map(({ charged }) => charged)).toEqual(Array.from({ length: 6 }, () => '0.001'))
+})
 
 describe.each(['stdio', 'HTTP'] as const)('over %s', (kind) => {
   test('a tool is paid for and runs once a call, many at a time on one channel', async () => {
