@@ -32,16 +32,6 @@ export class OfferBook {
     return this.#known?.offer
   }
 
-  /** Whether the offer is as young as its vendor said that it may be. */
-  get isFresh(): boolean {
-    return this.#known !== undefined && Date.now() < this.#known.freshUntil
-  }
-
-  /** The vendor is not as it was offered: before the next stream it is asked again. */
-  doubt(): void {
-    if (this.#known !== undefined) this.#known = { ...this.#known, freshUntil: 0 }
-  }
-
   /** Reads what the journal has. One that is out of date is good for a price: its vendor says where that is wrong. */
   recall(): Promise<void> {
     this.#recalled ??= this.#recall()

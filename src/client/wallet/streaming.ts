@@ -95,7 +95,6 @@ async function* run(
   } catch (error) {
     if (units === 0 && !isLast && error instanceof RefusedError && isChange(error)) changed = error
     else {
-      if (error instanceof RefusedError && isChange(error)) tab.offers.doubt()
       // A stream is bound to its channel: another one cannot go on with it.
       await tab.failed(lane, what, error)
       const detail = `the channel of this stream was used up after ${units} units: say with max what it may cost`
@@ -117,8 +116,7 @@ function isChange({ reason }: RefusedError): boolean {
 
 async function unitPriceOf(tab: Tab, url: URL): Promise<bigint> {
   await tab.offers.recall()
-  // A stream is paid ahead: what it costs is asked first where that may have changed.
-  if (!tab.offers.isFresh || tab.offers.unitPriceOf(url) === undefined) await tab.offers.refresh()
+  if (tab.offers.unitPriceOf(url) === undefined) await tab.offers.refresh()
   const asked = tab.offers.unitPriceOf(url)
   if (asked === undefined) {
     throw new RefusedError({ reason: 'NotFound', detail: `${tab.host} offers no stream at ${url.pathname}` })
