@@ -31,7 +31,7 @@ async function start(): Promise<void> {
 
   on('fund', async () => {
     const answer = await fetch('/faucet', { method: 'POST', body: w.account })
-    say(answer.ok ? 'The faucet has filled your account with test money.' : await answer.text())
+    say(answer.ok ? 'The faucet has filled your account.' : await answer.text())
   })
 
   on('joke', async () => {
@@ -62,7 +62,7 @@ async function start(): Promise<void> {
   })
 
   await refresh(w)
-  say(`Your account is ${w.account}. It pays nothing before you press a button.`)
+  say(`Your account: ${w.account}`)
   document.documentElement.dataset.ready = 'true'
 
   /** A button's work: what fails says why, and what was not paid. */
