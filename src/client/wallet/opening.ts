@@ -53,8 +53,12 @@ async function insist(
       const reason = error instanceof RefusedError ? error.reason : undefined
       if (reason === undefined || tried.has(reason)) throw error
       tried.add(reason)
-      if (reason === 'AccountUnknown') await register(context)
-      else if (reason === 'ClockSkewed') await desk.refresh()
+      if (reason === 'AccountUnknown') {
+        // A bank that takes no deposit for it has its operator make accounts: then the first refusal is what to know.
+        await desk.register(money.asset).catch((refusal) => {
+          throw refusal.reason === 'AssetMismatch' ? error : refusal
+        })
+      } else if (reason === 'ClockSkewed') await desk.refresh()
       else if (reason === 'FundsTooSmall') {
         // The bank wants more in a channel than it did.
         await desk.refresh()
@@ -62,23 +66,13 @@ async function insist(
       } else if (reason === 'BalanceTooLow') {
         const balance = await desk.balance(money.asset)
         if (balance < funds.least) {
-          const detail = `a channel to ${new URL(wanted.origin).host} takes ${money.say(funds.least)}; it has ${money.say(balance)}`
+          const detail = `a channel takes ${money.say(funds.least)}; it has ${money.say(balance)}`
           throw new RefusedError(refuse('BalanceTooLow', detail))
         }
         // Not all of it: other vendors are to be paid as well.
         funds = { ...funds, wanted: most(funds.least, balance / 4n) }
       } else throw error
     }
-  }
-}
-
-async function register({ desk, money }: TabContext): Promise<void> {
-  try {
-    await desk.register(money.asset)
-  } catch (error) {
-    if (!(error instanceof RefusedError) || error.reason !== 'AssetMismatch') throw error
-    const detail = `ask whoever runs ${desk.url} to register account ${toHex(desk.account)}`
-    throw new RefusedError(refuse('AccountUnknown', detail))
   }
 }
 
@@ -106,7 +100,7 @@ function fundsFor({ limits, desk, money }: TabContext, { origin, offer, price }:
 
 const requestsAChannel = 1_024n
 
-const needsFunds: ReadonlySet<string> = new Set(['DepositTooSmall', 'BalanceTooLow'])
+const needsFunds: ReadonlySet<string> = new Set(['AccountUnknown', 'DepositTooSmall', 'BalanceTooLow'])
 
 function most(one: bigint, other: bigint): bigint {
   return one > other ? one : other

@@ -62,9 +62,7 @@ describe('a wallet’s account', () => {
     must(await bank.deposit(fromHex(w.account), 'USD/6', 1_000_000n))
     const refusal = await refusalOf(w.fetch(`${stall.url}/goods/tea`))
     expect(refusal.reason).toBe('BalanceTooLow')
-    expect(refusal.message).toMatch(
-      /which has too little there: a channel to 127\.0\.0\.1:\d+ takes 0\.\d+ USD; it has 0 USD\./,
-    )
+    expect(refusal.message).toMatch(/which has too little there: a channel takes 0\.\d+ USD; it has 0 USD\./)
   })
 
   test('at a bank whose operator makes accounts is told to ask for one', async () => {
@@ -72,7 +70,9 @@ describe('a wallet’s account', () => {
     const { w } = await openTestWallet(bankUrl, { account: undefined as never })
     const refusal = await refusalOf(w.fetch(`${stall.url}/goods/tea`))
     expect(refusal.reason).toBe('AccountUnknown')
-    expect(refusal.message).toMatch(`ask whoever runs ${bankUrl} to register account ${w.account}`)
+    expect(refusal.message).toMatch(
+      `pay in at ${bankUrl} for account ${w.account}, which has too little there: account ${w.account} is not registered`,
+    )
   })
 
   test('that is no key is refused, and none is made over it', async () => {
