@@ -3,6 +3,7 @@ import type * as Offer from '../../http/Offer.ts'
 import { refuse } from '../../protocol/index.ts'
 import type { PayingChannel } from '../channel.ts'
 import { RefusedError, UnansweredError } from '../errors.ts'
+import { dayOf } from './spending.ts'
 import type { TabContext } from './tab.ts'
 
 interface Wanted {
@@ -14,13 +15,16 @@ interface Wanted {
 
 /** Opens a channel that can pay a price and more like it. Says what to do where the bank is away, or refuses. */
 export async function openFor(context: TabContext, wanted: Wanted): Promise<PayingChannel> {
-  const { opener, desk, money, channelLife } = context
+  const { opener, desk, money, channelLife, spending } = context
   const { origin, offer } = wanted
   const { host } = new URL(origin)
   if (offer.asset !== money.asset) {
     const detail = `${host} sells in ${offer.asset}; this wallet pays in ${money.asset}`
     throw new RefusedError(refuse('AssetMismatch', detail))
   }
+  // A coin is revealed whole, whatever what it is paid for costs.
+  const much = spending.assess(host, offer.unitPrice, dayOf(desk.now()))
+  if (much !== undefined) throw new RefusedError(refuse('BudgetExceeded', much))
   const enough = BigInt(offer.lifeMin) * 2n
   const life = least(desk.offer().rules.lifeMax, most(channelLife, enough))
   try {
@@ -83,12 +87,6 @@ interface Funds {
 }
 
 function fundsFor({ limits, desk, money }: TabContext, { origin, offer, price }: Wanted): Funds {
-  const { request } = limits
-  if (request !== undefined && offer.unitPrice > request) {
-    // A coin is revealed whole, whatever what it is paid for costs.
-    const detail = `a coin there is worth ${money.say(offer.unitPrice)}; budget.request is ${money.say(request)}`
-    throw new RefusedError(refuse('BudgetExceeded', `${new URL(origin).host} cannot be paid within it: ${detail}`))
-  }
   const { rules, limits: bankLimits } = desk.offer()
   const needed = [rules.fundsMin, bankLimits.channelMin.get(money.asset) ?? 0n, offer.unitPrice].reduce(most, price)
   const { channel } = limits

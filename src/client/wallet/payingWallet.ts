@@ -14,9 +14,9 @@ import { chooseAsset, limitsOf, moneyOf } from './money.ts'
 import { OfferBook } from './offers.ts'
 import type { PayingWalletOptions } from './options.ts'
 import { findLost, type Recovered, recover } from './recovery.ts'
-import { Spending } from './spending.ts'
+import { dayOf, Spending } from './spending.ts'
 import { buyStream, type WalletStreamOptions } from './streaming.ts'
-import { dayOf, Tab, type TabContext } from './tab.ts'
+import { Tab, type TabContext } from './tab.ts'
 
 /** What a platform gives beside a home. */
 export interface Platform {

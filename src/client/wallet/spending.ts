@@ -1,3 +1,4 @@
+import type { UnixSeconds } from '../../wire/amount.ts'
 import type { Limits, Money } from './money.ts'
 
 /** What a channel has paid on a day. */
@@ -42,11 +43,12 @@ export class Spending {
     return sum
   }
 
-  /** Why another amount may not be paid to this host today, if so. */
+  /** Why another amount may not be revealed at once, or paid to this host today, if so. */
   assess(host: string, more: bigint, day: bigint): string | undefined {
     if (more === 0n) return undefined
-    const { day: dayMax, host: hostMax } = this.#limits
+    const { day: dayMax, host: hostMax, request = more } = this.#limits
     const say = this.#money.say
+    if (more > request) return `${say(more)} at once would pass budget.request: ${say(request)}`
     if (hostMax !== undefined && this.on(day, host) + more > hostMax) {
       const paid = say(this.on(day, host))
       return `${say(more)} more would pass budget.host: ${paid} of ${say(hostMax)} was paid to ${host} today (UTC)`
@@ -58,3 +60,10 @@ export class Spending {
     return undefined
   }
 }
+
+/** Days since 1970, UTC. */
+export function dayOf(now: UnixSeconds): bigint {
+  return now / secondsOfDay
+}
+
+const secondsOfDay = 86_400n

@@ -1,7 +1,6 @@
 import { equal, toHex } from '../../crypto/bytes.ts'
 import type * as Offer from '../../http/Offer.ts'
 import { type Refusal, refuse } from '../../protocol/index.ts'
-import type { UnixSeconds } from '../../wire/amount.ts'
 import type { PayingChannel } from '../channel.ts'
 import { JournalError, RefusedError } from '../errors.ts'
 import type { Wallet } from '../wallet.ts'
@@ -11,7 +10,7 @@ import { isUsable, type Lane, restOf, riskWith } from './lane.ts'
 import type { Limits, Money } from './money.ts'
 import type { OfferBook } from './offers.ts'
 import { openFor } from './opening.ts'
-import type { Spending } from './spending.ts'
+import { dayOf, type Spending } from './spending.ts'
 
 /** What the tabs of a wallet share. */
 export interface TabContext {
@@ -100,11 +99,6 @@ export class Tab {
         return lane
       }
       if (risky !== undefined && this.#running + this.#leaving === 0) {
-        // A channel that is closed has nothing at risk.
-        if (this.#closing.size > 0) {
-          await unlessAborted(this.closings(), signal)
-          continue
-        }
         if (hasAsked) throw new RefusedError(risky)
         hasAsked = true
         await unlessAborted(this.#askAll(), signal)
@@ -143,12 +137,7 @@ export class Tab {
 
   /** What the budgets of a request and of a day say to revealing that much more, in the turn in which it is signed. */
   assess(more: bigint): Refusal | undefined {
-    const { spending, desk, limits, money } = this.#context
-    const { request = more } = limits
-    if (more > request) {
-      const detail = `${money.say(more)} would be revealed at once; budget.request is ${money.say(request)}`
-      return refuse('BudgetExceeded', detail)
-    }
+    const { spending, desk } = this.#context
     const detail = spending.assess(this.host, more, dayOf(desk.now()))
     return detail === undefined ? undefined : refuse('BudgetExceeded', detail)
   }
@@ -222,8 +211,12 @@ export class Tab {
     }
   }
 
-  /** Asks the vendor how its channels stand: what it acknowledges now is at risk no more. Where it says nothing, that stays. */
+  /**
+   * Asks the vendor how its channels stand, once those that are being closed are: what it acknowledges now is at risk no more. Where it
+   * says nothing, that stays.
+   */
   async #askAll(): Promise<void> {
+    await this.closings()
     const unsaid = [...this.#lanes, ...this.#retired].filter(
       ({ channel: { state } }) => state.paid > state.acknowledged,
     )
@@ -260,6 +253,7 @@ export class Tab {
     )
     this.#closing.set(lane, closing)
     await closing
+    if (channel.isReleased) this.#retired.delete(lane)
     this.#closing.delete(lane)
   }
 
@@ -274,7 +268,6 @@ export class Tab {
     const { atRisk } = limits
     if (atRisk === undefined) return undefined
     let risk = 0n
-    for (const one of this.#retired) if (one.channel.isReleased) this.#retired.delete(one)
     for (const one of [...this.#lanes, ...this.#retired]) risk += riskWith(one, one === lane ? price : 0n)
     if (risk <= atRisk) return undefined
     const detail = `${money.say(risk)} would be paid to ${this.host} and not acknowledged; budget.atRisk is ${money.say(atRisk)}`
@@ -298,7 +291,6 @@ type Bare<T> = T extends unknown ? Omit<T, 'host' | 'asset'> : never
 
 /** Requests at a time on one channel: half of what a vendor's window takes. */
 const runningMax = 512
-const secondsOfDay = 86_400n
 
 /** What is waited for goes on without who gave it up. */
 async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
@@ -311,11 +303,6 @@ async function unlessAborted<T>(waiting: Promise<T>, signal: AbortSignal | undef
   } finally {
     signal.removeEventListener('abort', abort)
   }
-}
-
-/** Days since 1970, UTC. */
-export function dayOf(now: UnixSeconds): bigint {
-  return now / secondsOfDay
 }
 
 function idOf({ channel }: Lane): string {

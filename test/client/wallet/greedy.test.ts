@@ -48,7 +48,7 @@ describe('a vendor that takes what it gets', () => {
     const { w, of } = await open({ budget: { request: '0.05', day: '5' } })
     const refusal = await refusalOf(w.fetch(`${url}/goods`))
     expect(refusal).toMatchObject({ reason: 'BudgetExceeded' })
-    expect(refusal.message).toMatch(/a coin there is worth 0\.5 USD.*budget\.request is 0\.05 USD/)
+    expect(refusal.message).toMatch(/0\.5 USD at once would pass budget\.request: 0\.05 USD/)
     expect([w.paidToday(), taken(), of('opened')]).toEqual(['0', 0, []])
   })
 
