@@ -155,7 +155,7 @@ export class PayingChannel implements Closable {
       isStreamed = response.ok && response.body !== null && statement?.index === 0
       if (!isStreamed) return { response, index, charged: statement?.index === index ? statement.charged : undefined }
       const { promise: settling, resolve } = Promise.withResolvers<bigint | undefined>()
-      const settle = async (): Promise<void> => resolve(await this.#askCharge(payment))
+      const settle = async (): Promise<void> => resolve(await this.askCharge(payment))
       return { response: whenRead(response, settle), index, charged: undefined, settling }
     } finally {
       if (!isStreamed) this.abandon([index])
@@ -485,9 +485,9 @@ export class PayingChannel implements Closable {
   }
 
   /** What a payment was charged whose answer has ended. Where its vendor does not say, it is asked again before the next one. */
-  async #askCharge(payment: Client.Paid): Promise<bigint | undefined> {
+  async askCharge(payment: Client.Paid, timeoutMs?: number): Promise<bigint | undefined> {
     try {
-      const statement = await this.#resendOne(payment)
+      const statement = await this.#resendOne(payment, timeoutMs)
       if (statement?.index === payment.index) return statement.charged
     } catch {
       // The answer was had: what it cost is found out later, as after a restart.
@@ -498,11 +498,13 @@ export class PayingChannel implements Closable {
 
   async #resendOne(
     payment: Pick<StoredPayment, 'index' | 'frame' | 'checkpoint'>,
+    timeoutMs: number = this.#options.timeoutMs,
   ): Promise<Statement.Statement | undefined> {
     const url = this.#at(managementPaths.resend)
     const headers = this.#headersOf(payment)
     this.onTraffic('sent', headerBytes(headers))
-    const response = await reach(this.#ask, url, { method: 'POST', headers })
+    const ask = withTimeout(this.#options.fetch, timeoutMs)
+    const response = await reach(ask, url, { method: 'POST', headers })
     // Whatever it answers, it has: what it says of a payment for good is not asked for again.
     if (!isBusy(response)) this.#unanswered.delete(payment.index)
     const statement = await this.#acknowledgeIn(response)

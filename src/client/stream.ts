@@ -88,6 +88,7 @@ class Payer {
   /** The payments of this stream, the last one in progress. */
   readonly #indices = new Set<number>()
   #index: number | undefined
+  #last: Client.Paid | undefined
   /** Checkpoints sent, less statements that settle nothing: each checkpoint is acknowledged by one. */
   #unacknowledged = 0
   /** Settles when all that was made has left. */
@@ -177,6 +178,10 @@ class Payer {
     // Whoever left hears of what went wrong.
     await this.#sent.catch(() => undefined)
     await this.#inbox.close(farewellMs)
+    // The last payment is charged once the vendor sees that nobody is there: whoever keeps accounts wants to know for how much.
+    const last = this.#last
+    const isOpen = last !== undefined && this.#channel.state.outstanding.has(last.index)
+    if (isOpen && this.delivered > 0) await this.#channel.askCharge(last, farewellMs)
     this.#channel.abandon(this.#indices)
   }
 
@@ -197,6 +202,7 @@ class Payer {
     const payment = await paying
     this.#index ??= payment.index
     this.#indices.add(payment.index)
+    this.#last = payment
     return payment
   }
 
