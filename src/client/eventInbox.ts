@@ -1,5 +1,5 @@
 import { createParser } from 'eventsource-parser'
-import { encodePost, eventsType, parseEvent, postSizeMax } from '../http/events.ts'
+import { encodePost, eventsType, parseEvent, postable } from '../http/events.ts'
 import { headerNames, paymentHeaders } from '../http/headers.ts'
 import { managementPaths } from '../http/management.ts'
 import { kinds } from '../wire/kinds.ts'
@@ -126,7 +126,7 @@ export class EventInbox implements Transport {
 
   async #postAll(stream: string): Promise<void> {
     const url = new URL(managementPaths.stream, this.#options.vendorUrl).href
-    const messages = this.#outbox.splice(0, postedMax)
+    const messages = this.#outbox.splice(0, postable(this.#outbox))
     const response = await reach(this.#options.fetch, url, {
       method: 'POST',
       headers: { 'Content-Type': 'application/octet-stream', [headerNames.stream]: stream },
@@ -158,5 +158,3 @@ export class EventInbox implements Transport {
 
 /** The longest event that is read, in characters. */
 const eventSizeMax = 16_777_216
-/** Messages that are posted at once: each has at most some 500 bytes. */
-const postedMax = Math.floor(postSizeMax / 1026)

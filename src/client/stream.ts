@@ -1,3 +1,4 @@
+import { encodeInput, type Input } from '../http/input.ts'
 import { requestDigest } from '../http/requestDigest.ts'
 import { parseVendorMessage, type VendorMessage } from '../http/stream.ts'
 import type { Client } from '../protocol/index.ts'
@@ -27,6 +28,8 @@ export interface StreamOptions {
   readonly transport?: 'websocket' | 'events'
   /** Gives the stream up, also while it waits for the vendor. */
   readonly signal?: AbortSignal
+  /** What is said to the stream's source, from the first payment on. */
+  readonly input?: AsyncIterable<Input> | Iterable<Input>
   /** Asked before each payment and tick: see {@link PayHooks}. */
   readonly assess?: PayHooks['assess']
 }
@@ -44,6 +47,7 @@ export async function* stream(
     await inbox.opened
     inbox.send(channel.attachment)
     await payer.payAhead()
+    if (options.input !== undefined) void payer.say(options.input)
     while (payer.delivered < unitsMax) {
       const message = await payer.next()
       if (message === undefined)
@@ -94,6 +98,7 @@ class Payer {
   /** Settles when all that was made has left. */
   #sent: Promise<void> = Promise.resolve()
   #failure: { readonly cause: unknown } | undefined
+  #isLeft = false
   delivered = 0
 
   constructor(channel: PayingChannel, inbox: Transport, options: StreamOptions, url: string) {
@@ -115,6 +120,18 @@ class Payer {
       if (this.#paid > 1) continue
       await this.#sent
       await this.#inbox.accepted
+    }
+  }
+
+  /** Says this to the source, until the stream is left. */
+  async say(input: NonNullable<StreamOptions['input']>): Promise<void> {
+    try {
+      for await (const said of input) {
+        if (this.#isLeft) return
+        this.#inbox.send(encodeInput(said))
+      }
+    } catch (cause) {
+      this.#fail(cause)
     }
   }
 
@@ -175,6 +192,7 @@ class Payer {
 
   /** Ends the connection. What the vendor has not stated by then is asked for before the next payment. */
   async leave(): Promise<void> {
+    this.#isLeft = true
     // Whoever left hears of what went wrong.
     await this.#sent.catch(() => undefined)
     await this.#inbox.close(farewellMs)
@@ -230,11 +248,13 @@ class Payer {
   /** What is sent next waits for this too. */
   #after(done: Promise<void>): void {
     this.#sent = Promise.all([this.#sent, done]).then(() => undefined)
-    this.#sent.catch((cause: unknown) => {
-      this.#failure ??= { cause }
-      // Whoever waits for a message waits in vain.
-      void this.#inbox.close(0)
-    })
+    this.#sent.catch((cause: unknown) => this.#fail(cause))
+  }
+
+  #fail(cause: unknown): void {
+    this.#failure ??= { cause }
+    // Whoever waits for a message waits in vain.
+    void this.#inbox.close(0)
   }
 }
 

@@ -58,10 +58,8 @@ export interface LockScheme {
     /** c_i */
     readonly commitment: Uint8Array
   }): Uint8Array
-  /** Whether the lock opens: either valid receipt then gives the other. Where `checkable`. */
+  /** Whether the lock opens: either valid receipt then gives the other. Where `checkable`; many at once by `checkBatch`. */
   check?(link: LockLink): boolean
-  /** Whether all of them do. `random` must give fresh, unpredictable bytes. Where `checkable`. */
-  checkBatch?(links: readonly LockLink[], random: (size: number) => Uint8Array): boolean
 }
 
 /** What is known of a receipt before the receipt is. */

@@ -2,7 +2,8 @@ import { concat, utf8 } from '../crypto/bytes.ts'
 import { parseBase64url, toBase64url } from '../wire/base64url.ts'
 import { kinds } from '../wire/kinds.ts'
 import { malformed, type Parsed, parsed } from '../wire/parsed.ts'
-import { clientMessageMax, encodeDelivery } from './stream.ts'
+import { clientMessageMax } from './input.ts'
+import { encodeDelivery } from './stream.ts'
 
 /**
  * A paid stream as server-sent events, its payments posted beside it: Design 3.10. The same messages as over a WebSocket. A
@@ -31,6 +32,13 @@ export function parseEvent(event: {
 
 /** The most bytes of messages that are posted, and read, at once. */
 export const postSizeMax = 65_536
+
+/** How many of these messages fit into one post. */
+export function postable(messages: readonly Uint8Array[]): number {
+  let size = 0
+  const over = messages.findIndex((message) => (size += message.length + 2) > postSizeMax)
+  return over < 0 ? messages.length : over
+}
 
 /** Messages of a client, each after its length. */
 export function encodePost(messages: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

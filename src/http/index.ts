@@ -1,5 +1,6 @@
 export * from './bank.ts'
 export * from './headers.ts'
+export * from './input.ts'
 export * from './management.ts'
 export * from './members.ts'
 export * as Offer from './Offer.ts'

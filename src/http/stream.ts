@@ -24,8 +24,8 @@ export function agreedIn(protocols: readonly string[]): Amount | undefined {
 
 const agreedPrefix = 'lockstep.price.'
 
-/** The longest message a client sends: the attachment. A vendor reads no longer one. */
-export const clientMessageMax = 1024
+/** The longest message a client sends that is not input: the attachment. */
+export const paymentMessageMax = 1024
 
 /** What a vendor sends on a stream. */
 export type VendorMessage =

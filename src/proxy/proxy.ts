@@ -153,10 +153,10 @@ export function proxy(options: ProxyOptions): Proxy {
 
   /** What a WebSocket of the service sends, for a price. */
   function streamOf(path: string, rate: StreamRate): StreamRoute {
-    const source: StreamSource = async function* (request, { signal }) {
+    const source: StreamSource = async function* (request, { signal, input }) {
       const { pathname, search } = new URL(request.url)
       const target = publicUrl === undefined ? pathname + search : request.url.slice(publicUrl.length)
-      const messages = messagesOf(upstream.handshake({ path: target, headers: headersOf(request) }), signal)
+      const messages = messagesOf(upstream.handshake({ path: target, headers: headersOf(request) }), input, signal)
       for await (const message of messages) {
         // Of those that come in one second together, each text is a line.
         yield rate.second !== undefined && typeof message === 'string' ? `${message}\n` : message

@@ -2,6 +2,7 @@ import { request as plain } from 'node:http'
 import { request as secure } from 'node:https'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, WebSocket } from 'ws'
+import type { Input } from '../http/input.ts'
 
 /** Where a WebSocket of the service behind is, and what it is told. */
 export interface Handshake {
@@ -10,9 +11,13 @@ export interface Handshake {
   readonly timeoutMs: number
 }
 
-/** What a WebSocket sends, message by message, as fast as it is taken. Ends when the socket does, and ends it when nobody takes more. */
+/**
+ * What a WebSocket sends, message by message, as fast as it is taken; it is sent the input. Ends when the socket does, and ends it when
+ * nobody takes more.
+ */
 export async function* messagesOf(
   { url, headers, timeoutMs }: Handshake,
+  input: AsyncIterable<Input>,
   signal: AbortSignal,
 ): AsyncGenerator<string | Uint8Array, void> {
   const socket = new WebSocket(url, {
@@ -23,6 +28,7 @@ export async function* messagesOf(
   })
   const leave = (): void => socket.terminate()
   signal.addEventListener('abort', leave)
+  socket.once('open', () => void sayTo(socket, input).catch(leave))
   try {
     for await (const message of createWebSocketStream(socket, { readableObjectMode: true })) {
       yield message as string | Uint8Array
@@ -33,6 +39,13 @@ export async function* messagesOf(
   } finally {
     signal.removeEventListener('abort', leave)
     socket.terminate()
+  }
+}
+
+/** Text stays text. What the service does not take waits in the stream that it came by. */
+async function sayTo(socket: WebSocket, input: AsyncIterable<Input>): Promise<void> {
+  for await (const said of input) {
+    await new Promise<void>((resolve, reject) => socket.send(said, (error) => (error ? reject(error) : resolve())))
   }
 }
 

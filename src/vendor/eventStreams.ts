@@ -3,7 +3,7 @@ import { utf8 } from '../crypto/bytes.ts'
 import { encodeEvent, eventsType, parsePost, postSizeMax } from '../http/events.ts'
 import { headerNames } from '../http/headers.ts'
 import { managementPaths } from '../http/management.ts'
-import { clientMessageMax } from '../http/stream.ts'
+import { paymentMessageMax } from '../http/stream.ts'
 import { refuse } from '../protocol/index.ts'
 import { parseAmount } from '../wire/amount.ts'
 import { parseBase64url } from '../wire/base64url.ts'
@@ -105,7 +105,7 @@ function firstMessages(headers: Headers): Refused | { readonly messages: readonl
   for (const name of [headerNames.attachment, headerNames.checkpoint, headerNames.payment]) {
     const value = headers.get(name)
     if (value === null) continue
-    const message = parseBase64url(value, clientMessageMax)
+    const message = parseBase64url(value, paymentMessageMax)
     if (!message.ok) return { ...message, detail: `${name}: ${message.detail}` }
     messages.push(message.value)
   }

@@ -1,3 +1,5 @@
+import type { Input } from '../http/input.ts'
+
 export { matchPath } from '../http/routePath.ts'
 
 /** What a handler learns of the payment it serves. */
@@ -31,6 +33,8 @@ export interface StreamContext extends PaidContext {
   readonly url: string
   /** Aborted when the client is gone, for a source that waits for something else. */
   readonly signal: AbortSignal
+  /** What the client says while it pays, for one reader; ends when the client is gone. A megabyte may wait for it to be read. */
+  readonly input: AsyncIterable<Input>
 }
 
 /** A route that sells units of a stream, one delivery a unit: a token, a second, a block of bytes. */

@@ -1,5 +1,6 @@
 import { equal, toHex } from '../crypto/bytes.ts'
 import { assessVersion } from '../http/headers.ts'
+import { parseInput } from '../http/input.ts'
 import { type ProblemReason, problemOf } from '../http/problems.ts'
 import { requestDigest } from '../http/requestDigest.ts'
 import { encodeDelivery, encodeEnd, encodeProblem } from '../http/stream.ts'
@@ -14,6 +15,7 @@ import { EvictedError, StoreUnavailableError } from './errors.ts'
 import { type Answered, assertCurrent, type Held, statementOf } from './held.ts'
 import { problemAnswer, type Refused } from './responses.ts'
 import type { StreamContext, StreamRoute } from './routes.ts'
+import { StreamInput } from './streamInput.ts'
 import type { Till } from './till.ts'
 
 /** What a session needs of a WebSocket. */
@@ -61,6 +63,7 @@ export class StreamSession {
   readonly #options: StreamOptions
   readonly #digest: Uint8Array
   readonly #left = new AbortController()
+  readonly #input = new StreamInput()
   /** Messages are taken one after the other, in the order they came. */
   #queue: Promise<void> = Promise.resolve()
   #attachment: (Attachment.Attachment & { readonly agreed: Terms.Terms }) | undefined
@@ -127,8 +130,10 @@ export class StreamSession {
         return this.#takePayment(message)
       case kinds.tick:
         return this.#takeTick(message)
+      case kinds.input:
+        return this.#takeInput(message)
       default:
-        return this.#refuse(refuse('Malformed', 'a client sends attachments, checkpoints, payments and ticks'))
+        return this.#refuse(refuse('Malformed', 'a client sends attachments, checkpoints, payments, ticks and input'))
     }
   }
 
@@ -206,6 +211,17 @@ export class StreamSession {
     this.#askAfter(verdict.durable)
   }
 
+  /** Hands on what the client says. It waits for the source, payments do not: what is too much for that ends the stream. */
+  #takeInput(message: Uint8Array): Promise<void> | void {
+    if (this.#held === undefined) {
+      return this.#refuse(refuse('PaymentMissing', 'this stream has seen no payment yet'))
+    }
+    const input = parseInput(message)
+    if (!input.ok) return this.#refuse(input)
+    if (this.#input.push(input.value)) return undefined
+    return this.#refuse({ reason: 'BodyTooLarge', detail: 'more input than this stream keeps until it is read' })
+  }
+
   /** Sends the source's units as they are asked for and durably paid; ends when the source does or the client leaves. */
   async #deliver(held: Held, index: number): Promise<void> {
     if (this.#stopped) return
@@ -216,6 +232,7 @@ export class StreamSession {
       index,
       params,
       signal: this.#left.signal,
+      input: this.#input.said,
     }
     for await (const unit of route.source(context)) {
       this.#told = -1
@@ -335,6 +352,7 @@ export class StreamSession {
   #stop(): void {
     this.#stopped = true
     this.#left.abort()
+    this.#input.end()
     this.#wake()
   }
 

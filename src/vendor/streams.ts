@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
+import { clientMessageMax } from '../http/input.ts'
 import type { ProblemReason } from '../http/problems.ts'
-import { agreedIn, clientMessageMax, subprotocol } from '../http/stream.ts'
+import { agreedIn, subprotocol } from '../http/stream.ts'
 import { pathnameOf, pathOf, refuseSocket } from './connection.ts'
 import { matchPath, type StreamRoute } from './routes.ts'
 import { type StreamOptions, StreamSession } from './stream.ts'
@@ -53,10 +54,11 @@ export function serveStreams(options: StreamServerOptions): StreamServer {
     let waiting = 0
     webSocket.on('message', (data, isBinary) => {
       // A client that sends faster than it is served waits in its own buffers, not in this process.
-      waiting += 1
-      if (waiting === waitingMax) webSocket.pause()
+      const { length } = data as Buffer
+      waiting += length + messageCost
+      if (waiting >= waitingMax) webSocket.pause()
       void session.receive(isBinary ? new Uint8Array(data as Buffer) : undefined).then(() => {
-        waiting -= 1
+        waiting -= length + messageCost
         if (webSocket.isPaused && waiting < waitingMax / 2) webSocket.resume()
       })
     })
@@ -133,8 +135,9 @@ function together(webSocket: WebSocket, connection: Duplex): StreamOptions['sock
 }
 
 const farewellMs = 1000
-/** Messages of one client that wait to be taken. */
-const waitingMax = 256
+/** Bytes of one client's messages that wait to be taken, each counted with what it costs besides. */
+const waitingMax = 131_072
+const messageCost = 256
 
 function matchStream(
   streams: readonly StreamRoute[],

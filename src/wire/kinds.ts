@@ -5,6 +5,7 @@
 export const version = 1
 
 export const kinds = {
+  input: 0x10,
   payment: 0x11,
   tick: 0x12,
   checkpoint: 0x13,

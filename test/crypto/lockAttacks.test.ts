@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { concat, toHex } from '../../src/crypto/bytes.ts'
 import type { LockLink } from '../../src/crypto/index.ts'
 import { backend, LockPrefix, lockSchemes, Schnorr } from '../../src/crypto/index.ts'
+import { checkBatch } from '../../src/crypto/schnorrBatch.ts'
 import { createChain, verifyAll } from './chain.ts'
 import { seeded } from './seeded.ts'
 
@@ -29,7 +30,7 @@ describe('a rogue first nonce', () => {
     const lock = add(add(a, b), multiply(e1, client.secret))
 
     expect(schnorr.check!({ lock, previous, current })).toBe(true)
-    expect(schnorr.checkBatch!([{ lock, previous, current }], random)).toBe(true)
+    expect(checkBatch([{ lock, previous, current }], random)).toBe(true)
     expect(LockPrefix.step(LockPrefix.start(previous)!, { ...current, lock })?.index).toBe(1)
 
     // All that the client knows makes neither receipt: each lacks the bank's e_0·x_B.
@@ -87,7 +88,7 @@ describe('a batch without weights', () => {
         forged[minus]!.lock = subtract(forged[minus]!.lock, delta)
 
         expect(unweightedBatch(forged)).toBe(true)
-        expect(schnorr.checkBatch!(forged, random)).toBe(false)
+        expect(checkBatch(forged, random)).toBe(false)
         const bad = [plus, minus].sort((x, y) => x - y)
         expect(forged.flatMap((link, at) => (schnorr.check!(link) ? [] : [at]))).toEqual(bad)
       }),
@@ -100,7 +101,7 @@ describe('a batch without weights', () => {
     swapped[2]!.lock = links[3]!.lock
     swapped[3]!.lock = links[2]!.lock
     expect(unweightedBatch(swapped)).toBe(true)
-    expect(schnorr.checkBatch!(swapped, random)).toBe(false)
+    expect(checkBatch(swapped, random)).toBe(false)
   })
 
   it('is what this test says it is: honest locks pass it, a single wrong one does not', () => {
@@ -112,12 +113,12 @@ describe('a batch without weights', () => {
 
   it('with weights asks for 128 fresh bits a lock, where it weighs', () => {
     const asked: number[] = []
-    const accepted = schnorr.checkBatch!(links, (size) => {
+    const accepted = checkBatch(links, (size) => {
       asked.push(size)
       return random(size)
     })
     expect(accepted).toBe(true)
-    if (backend.multiplySum !== undefined) expect(() => schnorr.checkBatch!(links, () => random(16))).toThrow()
+    if (backend.multiplySum !== undefined) expect(() => checkBatch(links, () => random(16))).toThrow()
     // The native backend checks one by one, which needs no weights.
     expect(asked).toEqual(backend.multiplySum === undefined ? [] : [16 * links.length])
   })
@@ -146,7 +147,7 @@ describe('a nonce of odd y', () => {
     expect(schnorr.verify({ ...link.current, receipt })).toBe(false)
     expect(schnorr.isCommitment(commitment)).toBe(true)
     expect(schnorr.check!(link)).toBe(false)
-    expect(schnorr.checkBatch!([chain.links[0]!, link], random)).toBe(false)
+    expect(checkBatch([chain.links[0]!, link], random)).toBe(false)
     const first = LockPrefix.step(LockPrefix.start(committed[0]!)!, { ...committed[1]!, lock: chain.links[0]!.lock })
     expect(LockPrefix.step(first!, { ...link.current, lock })).toBeUndefined()
   })

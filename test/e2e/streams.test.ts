@@ -106,6 +106,42 @@ describe.each(['websocket', 'events'] as const)('over %s', (transport) => {
       expect(town.stall.errors).toEqual([])
     })
 
+    test('is talked with while it is paid for, text as text and bytes as bytes', async () => {
+      const said = ['hello', '', 'ünï', new Uint8Array([0, 255, 128]), 'x'.repeat(32_768), 'bye']
+      const echo: StreamRoute = {
+        path: '/echo',
+        price: unitPrice,
+        async *source({ input }) {
+          for await (const one of input) {
+            yield new TextEncoder().encode(typeof one === 'string' ? `text ${one}` : `bytes ${one.join()}`)
+            if (one === 'bye') return
+          }
+        },
+      }
+      const { town, channel } = await openMarket([echo])
+      const received = await read(channel, '/echo', { input: said, ahead: 2 })
+      expect(received.map((unit) => new TextDecoder().decode(unit))).toEqual([
+        'text hello',
+        'text ',
+        'text ünï',
+        'bytes 0,255,128',
+        `text ${'x'.repeat(32_768)}`,
+        'text bye',
+      ])
+      expect(await agree(town, channel)).toMatchObject({ spent: 6n * unitPrice })
+    })
+
+    test('is left where what is to be said fails, or is too long; what came is paid', async () => {
+      const { town, channel } = await openMarket([forever])
+      const failing = (async function* () {
+        yield 'one'
+        throw new Error('the microphone is gone')
+      })()
+      await expect(read(channel, '/forever', { input: failing })).rejects.toThrow('the microphone is gone')
+      await expect(read(channel, '/forever', { input: ['x'.repeat(32_769)] })).rejects.toThrow(/at most 32768 at once/)
+      await agree(town, channel)
+    })
+
     test('goes through several segments with ticks alone', async () => {
       const content = new Uint8Array(2500).map((_, at) => at & 0xff)
       const { town, channel } = await openMarket([fileRoute(() => content)])

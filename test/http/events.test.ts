@@ -2,7 +2,8 @@ import { createParser, type EventSourceMessage } from 'eventsource-parser'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { encodeEvent, encodePost, parseEvent, parsePost } from '../../src/http/events.ts'
-import { clientMessageMax, encodeDelivery, encodeEnd } from '../../src/http/stream.ts'
+import { clientMessageMax } from '../../src/http/input.ts'
+import { encodeDelivery, encodeEnd } from '../../src/http/stream.ts'
 
 /** What a reader of events, which knows nothing of the protocol, makes of them. */
 function read(text: string): readonly EventSourceMessage[] {
@@ -42,7 +43,7 @@ describe('an event', () => {
 
 describe('a post of messages', () => {
   test('gives them back', () => {
-    const messages = fc.array(fc.uint8Array({ minLength: 1, maxLength: clientMessageMax }), {
+    const messages = fc.array(fc.uint8Array({ minLength: 1, maxLength: 2000 }), {
       minLength: 1,
       maxLength: 9,
     })
@@ -63,5 +64,7 @@ describe('a post of messages', () => {
     )
     expect(parsePost(new Uint8Array(0))).toMatchObject({ ok: false })
     expect(parsePost(Uint8Array.of(0xff, 0xff, 1))).toMatchObject({ ok: false })
+    expect(parsePost(encodePost([new Uint8Array(clientMessageMax)]))).toMatchObject({ ok: true })
+    expect(parsePost(encodePost([new Uint8Array(clientMessageMax + 1)]))).toMatchObject({ ok: false })
   })
 })

@@ -43,6 +43,25 @@ describe('a proxy before WebSockets', () => {
     expect((await channel.refresh()).spent).toBeGreaterThanOrEqual(500n)
   })
 
+  test.each(['websocket', 'events'] as const)(
+    'sells a conversation by what the service says in it, as %s',
+    async (transport) => {
+      const { url, bankUrl, service } = await openProxied({
+        routes: [{ match: 'GET /echo', price: { message: '0.0001' } }],
+      })
+      const { w, of } = await openTestWallet(bankUrl)
+      const said: string[] = []
+      const input = ['hello', new TextEncoder().encode('bytes'), 'bye']
+      for await (const message of w.stream(`${url}/echo?room=1`, { transport, input })) {
+        said.push(text.decode(message))
+        if (said.length === 3) break
+      }
+      expect(said).toEqual(['hello', 'bytes', 'bye'])
+      expect(of('streamed')).toMatchObject([{ units: 3, unitPrice: '0.0001' }])
+      await until(() => service.left() === 1, 'the service hears of the end')
+    },
+  )
+
   test('lets both sides talk where that is free', async () => {
     const { url, service } = await openProxied()
     const socket = new WebSocket(`${url}/echo?room=1`)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { headerNames } from '../../src/http/headers.ts'
+import { clientMessageMax, encodeInput } from '../../src/http/input.ts'
 import { requestDigest } from '../../src/http/requestDigest.ts'
 import { type StreamRoute, StreamSession } from '../../src/vendor/index.ts'
 import { parseBase64url } from '../../src/wire/base64url.ts'
@@ -269,6 +270,40 @@ test('nothing is delivered, and so charged, over a connection that is closing', 
   expect(errors).toEqual([])
 })
 
+describe('input', () => {
+  test.each([
+    ['before anything is paid', encodeInput('hello'), 'PaymentMissing'],
+    ['of no form', Uint8Array.of(kinds.input), 'Malformed'],
+    ['of an unknown form', Uint8Array.of(kinds.input, 2, 65), 'Malformed'],
+    ['that says it is text, and is none', Uint8Array.of(kinds.input, 0, 0xff), 'Malformed'],
+  ] as const)('%s ends the stream, charged for what was delivered', async (what, message, reason) => {
+    const { channel, stream } = await openStream()
+    const isPaid = !what.startsWith('before')
+    if (isPaid) {
+      await stream.pay(price)
+      await stream.delivered(1)
+    }
+    stream.send(message)
+    await stream.closed()
+    expect(stream.problem()).toBe(reason)
+    if (isPaid) expect(await channel.refresh()).toMatchObject({ spent: price })
+  })
+
+  test('that nobody reads is kept up to a megabyte, and payments pass it by', async () => {
+    const { channel, stream } = await openStream()
+    const index = await stream.pay(price)
+    const piece = encodeInput('x'.repeat(32_768))
+    for (let sent = 0; sent < 31; sent++) stream.send(piece)
+    await stream.tick(index)
+    await stream.delivered(2)
+    expect(stream.problem()).toBeUndefined()
+    for (let sent = 0; sent < 3; sent++) stream.send(piece)
+    await stream.closed()
+    expect(stream.problem()).toBe('BodyTooLarge')
+    expect(await channel.refresh()).toMatchObject({ spent: 2n * price })
+  })
+})
+
 describe('a slow client', () => {
   test('is waited for, and gets everything in the end', async () => {
     let made = 0
@@ -377,7 +412,7 @@ describe('a stream ends with a problem, and nothing more is charged', () => {
     const { town, channel, stream } = await openStream()
     await stream.pay(price)
     await stream.delivered(1)
-    stream.send(new Uint8Array(1025).fill(0x11))
+    stream.send(new Uint8Array(clientMessageMax + 1).fill(0x11))
     await stream.closed()
     expect(stream.code()).toBe(1009)
     await until(async () => (await town.stall.running(channel)) === 0, 'the stream has ended there')

@@ -1,5 +1,6 @@
 import { toHex } from '../../crypto/bytes.ts'
 import { RefusedError } from '../errors.ts'
+import type { StreamOptions } from '../stream.ts'
 import { attemptsMax, type Buyer, isEnded } from './buyer.ts'
 import type { Lane } from './lane.ts'
 import type { Limits, Money } from './money.ts'
@@ -17,6 +18,8 @@ export interface WalletStreamOptions {
   readonly transport?: 'websocket' | 'events'
   /** Gives the stream up. What came until then is paid, and no more. */
   readonly signal?: AbortSignal
+  /** What is said to the stream's source, from the first payment on: text or bytes, up to 32,768 bytes each. */
+  readonly input?: StreamOptions['input']
 }
 
 export interface StreamingOptions {
@@ -68,7 +71,7 @@ interface Running {
 /** Gives what its vendor says that has changed: nothing has come then. */
 async function* run(
   { tab, lane, url, price, total, money, isLast }: Running,
-  { ahead, unitsMax, transport, signal }: WalletStreamOptions & { readonly unitsMax: number | undefined },
+  { ahead, unitsMax, transport, signal, input }: WalletStreamOptions & { readonly unitsMax: number | undefined },
 ): AsyncGenerator<Uint8Array, RefusedError | undefined> {
   const what = { method: 'GET', url: url.href }
   let promised = total
@@ -81,6 +84,7 @@ async function* run(
       ...(unitsMax !== undefined && { unitsMax }),
       ...(transport && { transport }),
       ...(signal && { signal }),
+      ...(input && { input }),
       assess: (more) => {
         const part = price < promised ? price : promised
         promised -= part

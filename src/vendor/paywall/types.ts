@@ -1,3 +1,4 @@
+import type { Input } from '../../http/input.ts'
 import type * as Offer from '../../http/Offer.ts'
 import type { ClosingOptions } from '../closing.ts'
 import type { StreamRoute } from '../routes.ts'
@@ -90,6 +91,8 @@ export interface PaidHandler {
 export interface StreamPayment extends Pick<Payment, 'id' | 'payer' | 'params'> {
   /** Aborted when the client is gone, for a source that waits for something else. */
   readonly signal: AbortSignal
+  /** What the client says while it pays, for one reader; ends when the client is gone. A megabyte may wait for it to be read. */
+  readonly input: AsyncIterable<Input>
 }
 
 /** Gives the pieces of a stream: text, or bytes. Ends it by returning; is returned early when the client leaves. */
