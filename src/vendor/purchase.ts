@@ -170,10 +170,11 @@ async function run(
   const { held, accepted, reservation } = started
   const { channel } = held
   const { index } = accepted
+  const noted = till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })
+  // Whoever waits for what comes of it hears of its failure.
+  noted.catch(() => undefined)
   try {
-    const noted = till.write(held, { accepted, status: 'running', charged: onCrash === 'charge' ? price : 0n })
-    if (purchase.idempotent) noted.catch(() => undefined)
-    else await noted
+    if (!purchase.idempotent) await noted
     const payer = toHex(Terms.reference(channel.channelId))
     const context = { payer, index, params, price, credit: Vendor.credit(channel) }
     const made: Made = failed === undefined ? await answerOf(purchase, context) : { answer: failed, charge: 0n }
@@ -190,6 +191,8 @@ async function run(
     return { answer, statement: statementOf(held, index, charged), rest }
   } catch (error) {
     if (!reservation.settled) Vendor.settle(channel, reservation)
+    // What failed first says why.
+    await noted
     throw error
   }
 }

@@ -78,10 +78,8 @@ export const commitMutants: readonly Mutant[] = [
   {
     name: 'handler-unstored',
     file: purchase,
-    find: `else await noted
-    const payer`,
-    replace: `else noted.catch(() => undefined)
-    const payer`,
+    find: `if (!purchase.idempotent) await noted`,
+    replace: `void purchase.idempotent`,
     breaks: 'a handler runs for a payment that is not stored',
   },
   {
