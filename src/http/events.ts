@@ -36,8 +36,11 @@ export const postSizeMax = 65_536
 /** How many of these messages fit into one post. */
 export function postable(messages: readonly Uint8Array[]): number {
   let size = 0
-  const over = messages.findIndex((message) => (size += message.length + 2) > postSizeMax)
-  return over < 0 ? messages.length : over
+  for (const [at, { length }] of messages.entries()) {
+    size += length + 2
+    if (size > postSizeMax) return at
+  }
+  return messages.length
 }
 
 /** Messages of a client, each after its length. */
