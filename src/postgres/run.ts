@@ -84,9 +84,8 @@ class PostgresRunner implements Runner {
           runOn(connection, steps(...(args as never[])), mode),
         )
       } catch (error) {
-        if (error instanceof CommitLost) {
-          if ((await this.#findOut(error)) === 'committed') return error.result
-        } else if (isRetryable(error) && attempts < attemptsMax) {
+        if (error instanceof CommitLost) await this.#assertAborted(error)
+        else if (isRetryable(error) && attempts < attemptsMax) {
           // Apart from each other, or they meet again.
           await sleep(Math.random() * 2 ** Math.min(attempts, 7))
         } else if (!(isTerminated(error) || codeOf(error) === readOnlyTransaction) || reconnects++ >= reconnectsMax) {
@@ -97,14 +96,17 @@ class PostgresRunner implements Runner {
     }
   }
 
-  /** What became of a transaction whose commit was not answered. Asks until the server is back, within bounds. */
-  async #findOut({ transaction, cause }: CommitLost): Promise<'committed' | 'aborted'> {
+  /**
+   * Resolves where a transaction whose commit was not answered has not happened; asks until the server is back, within bounds. That it
+   * has cannot be known from its number: a server that was killed gives the numbers of what it lost to others. See decision 115.
+   */
+  async #assertAborted({ transaction, cause }: CommitLost): Promise<void> {
     this.#doubts.add(transaction)
     const { place } = this.#where
     for (const end = Date.now() + doubtMs; Date.now() < end; await sleep(100)) {
       try {
         const outcome = await this.#outcomeOf(transaction, await this.#prepare())
-        if (outcome !== undefined) return outcome
+        if (outcome === 'aborted') return
         break
       } catch (error) {
         // The server is not back yet.

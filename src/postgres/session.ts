@@ -6,15 +6,12 @@ import { isBroken } from './explained.ts'
 /** The commit was sent, and the connection broke before it was answered. */
 export class CommitLost extends Error {
   override readonly name: string = 'CommitLost'
-  /** Number of the transaction, by which the server knows what became of it. */
+  /** Number of the transaction, by which the server knows that it was aborted, or is still under way. */
   readonly transaction: string
-  /** What the program gave. */
-  readonly result: unknown
 
-  constructor(transaction: string, result: unknown, cause: unknown) {
+  constructor(transaction: string, cause: unknown) {
     super(`the outcome of transaction ${transaction} is unknown`, { cause })
     this.transaction = transaction
-    this.result = result
   }
 }
 
@@ -37,7 +34,7 @@ export async function runOn(connection: Connection, program: Program<unknown>, m
     await connection.query('COMMIT')
     return result
   } catch (error) {
-    if (transaction !== undefined && isBroken(error)) throw new CommitLost(transaction, result, error)
+    if (transaction !== undefined && isBroken(error)) throw new CommitLost(transaction, error)
     throw error
   }
 }

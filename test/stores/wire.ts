@@ -5,15 +5,17 @@ import { afterEach } from 'vitest'
 
 /**
  * `before`: the line breaks when a commit is on its way, and the server never hears of it. `after`: the server hears of it,
- * and its answer is lost. `afterAndAway`: so, and then nobody gets through any more.
+ * and its answer is lost. `afterAndAway`: so, and then nobody gets through any more. `held`: it is on its way for as long as the line lasts.
  */
-export type Cut = 'before' | 'after' | 'afterAndAway'
+export type Cut = 'before' | 'after' | 'afterAndAway' | 'held'
 
 export interface Wire {
   /** Of the server, over this line. */
   readonly url: string
   /** Breaks the line at the next commit, `times` times. */
   cutAtCommit(cut: Cut, times?: number): void
+  /** Resolves when the line holds a commit. */
+  untilHeld(): Promise<void>
   /** Refuses whoever connects, and breaks what there is. */
   close(): void
   open(): void
@@ -31,6 +33,7 @@ export async function wireTo(serverUrl: string): Promise<Wire> {
   let cut: Cut | undefined
   let cuts = 0
   let isOpen = true
+  let held: () => void = () => undefined
   const server = createServer((client) => {
     if (!isOpen) {
       client.destroy()
@@ -52,6 +55,10 @@ export async function wireTo(serverUrl: string): Promise<Wire> {
         cuts -= 1
         if (cut === 'before') {
           client.destroy()
+          return
+        }
+        if (cut === 'held') {
+          held()
           return
         }
         isMuted = true
@@ -84,6 +91,10 @@ export async function wireTo(serverUrl: string): Promise<Wire> {
       cut = how
       cuts = times
     },
+    untilHeld: () =>
+      new Promise((resolve) => {
+        held = resolve
+      }),
     close() {
       isOpen = false
       breakAll()
